@@ -1,0 +1,35 @@
+/** What long work is given by its host (kernel, command line, test): a way to report and a way to be stopped. */
+import type { MimeBundle } from "./display.js";
+
+/** The state of one piece of long work; a host shows the latest one in place of the one before. */
+export interface Progress {
+  /** What is being done, e.g. "drawing scenes". */
+  label: string;
+  done: number;
+  total: number;
+  /** A short remark, e.g. "loss 4.21, 83 images/s, 2 min left". */
+  note?: string;
+  /** The full picture (a table, a curve) for hosts that can show it; called only when the host draws. */
+  display?: () => MimeBundle;
+}
+
+export interface Context {
+  /** Aborted when the user interrupts; long work checks it between steps (`throwIfAborted`) or stops cleanly. */
+  signal: AbortSignal;
+  /** Cheap to call at every step: hosts draw at most a few times a second, and always the last one. */
+  progress(progress: Progress): void;
+  /** A line that stays (a warning, a remark), outside the progress display. */
+  note(line: string): void;
+}
+
+/** A context that shows nothing and is never aborted. */
+export const silentContext: Context = {
+  signal: new AbortController().signal,
+  progress: () => undefined,
+  note: () => undefined,
+};
+
+/** Gives the event loop a turn, so that interrupts, timers and messages get through between steps. */
+export function breathe(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

@@ -1,0 +1,31 @@
+/** The one error class for what people can mend: bad input, missing files, an engine that is not there. */
+
+export interface AmsErrorDetails {
+  /** Where it happened: a file with its row, an option, a step of a training. */
+  where?: string;
+  /** What to do next, as a sentence. */
+  hint?: string;
+  cause?: unknown;
+}
+
+/** Shown as three lines: what is wrong, where, what to do. Programming errors stay ordinary errors with their stack. */
+export class AmsError extends Error {
+  override readonly name = "AmsError";
+  readonly where: string | undefined;
+  readonly hint: string | undefined;
+
+  constructor(message: string, { where, hint, cause }: AmsErrorDetails = {}) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.where = where;
+    this.hint = hint;
+  }
+
+  /** The three lines, without a stack. */
+  lines(): string[] {
+    return [
+      this.message,
+      ...(this.where === undefined ? [] : [`where: ${this.where}`]),
+      ...(this.hint === undefined ? [] : [`to do: ${this.hint}`]),
+    ];
+  }
+}
