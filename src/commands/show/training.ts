@@ -1,6 +1,6 @@
 /** The live display of a training: where it stands, the loss curve, one table row per epoch; its last state is the record. */
 import { escapeHtml, renderTable, type MimeBundle } from "../../display.js";
-import { htmlCurve, textCurve } from "./curve.js";
+import { blockLine, sparkline } from "../../plot/sparkline.js";
 import { formatNumber, formatSeconds } from "./format.js";
 
 /** Recalls of one direction, in percent. */
@@ -62,19 +62,24 @@ export function trainingDisplay(state: TrainingState): MimeBundle {
       ? `<div style="background:#8883;height:6px;width:320px;border-radius:3px">` +
         `<div style="background:#4c78a8;height:6px;width:${percent.toFixed(1)}%;border-radius:3px"></div></div>`
       : "";
-  const curve = htmlCurve(losses, "loss curve");
   return {
     "text/html":
       `<div><b>${escapeHtml(title)}</b> ${escapeHtml(line)}${bar}` +
-      (curve === "" ? "" : `<div>${curve}<br><small>loss, ${range(losses)}</small></div>`) +
+      (losses.length > 1 ? `<div>${curve(losses)} <small>loss, ${range(losses)}</small></div>` : "") +
       `${table?.html ?? ""}</div>`,
     "text/plain": [
       title,
       line,
-      ...(losses.length > 1 ? [`loss ${textCurve(losses)} ${range(losses)}`] : []),
+      ...(losses.length > 1 ? [`loss ${blockLine(losses)} ${range(losses)}`] : []),
       ...(table === undefined ? [] : [table.text]),
     ].join("\n"),
   };
+}
+
+/** As an image with the SVG inside: that survives the sanitizers of every front end. */
+function curve(losses: number[]): string {
+  const svg = Buffer.from(sparkline(losses, { label: "loss" })).toString("base64");
+  return `<img alt="loss curve" style="vertical-align:middle" src="data:image/svg+xml;base64,${svg}">`;
 }
 
 function range(losses: number[]): string {

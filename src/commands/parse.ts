@@ -1,0 +1,225 @@
+/** From written words to a command's checked options; the same checks serve typed calls. Every refusal names the nearest valid names. */
+import { z } from "zod";
+import { AmsError } from "../errors.js";
+import type { Command } from "./command.js";
+import { suggestion } from "./nearest.js";
+import { camel, kebab, optionInfos, type OptionInfo } from "./optionInfo.js";
+
+export type Options = Record<string, unknown>;
+
+export interface Parsed {
+  command: Command;
+  options: Options;
+  /** `--help` was among the words: nothing was checked. */
+  help: boolean;
+}
+
+/** The command of that name, in any case, by its other name too. */
+export function findCommand(name: string, commands: Command[]): Command {
+  const wanted = name.toLowerCase();
+  const found = commands.find((command) => command.name === wanted || command.alias === wanted);
+  if (found !== undefined) return found;
+  const names = commands.flatMap((c) => [c.name, ...(c.alias === undefined ? [] : [c.alias])]);
+  throw new AmsError(`there is no command "${name}"`, {
+    where: `ams ${name}`,
+    hint: suggestion(name, names, `the commands are ${commands.map((c) => c.name).join(", ")}`),
+  });
+}
+
+/** Reads `verb --flag value ... free words`. Throws an AmsError for an unknown verb, option or value. */
+export function parseWords(words: string[], commands: Command[]): Parsed {
+  const command = findCommand(words[0] ?? "", commands);
+  const rest = words.slice(1);
+  if (rest.some((word) => word === "--help" || word === "-h")) return { command, options: {}, help: true };
+  const redirect = command.redirect;
+  const flagged =
+    redirect === undefined ? -1 : rest.findIndex((word) => camel(word) === redirect.flag && /^--/.test(word));
+  if (redirect !== undefined && flagged >= 0) {
+    rest.splice(flagged, 1);
+    return parseWords([redirect.verb, ...redirect.arguments, ...rest], commands);
+  }
+  return { command, options: checkOptions(command, readOptions(command, rest)), help: false };
+}
+
+/** Written words -> the options that they give, by their own names and in their kinds, unchecked. */
+export function readOptions(command: Command, words: string[]): Options {
+  const infos = optionInfos(command).filter((info) => info.codeOnly !== true);
+  const where = `ams ${[command.name, ...words].join(" ")}`;
+  const options: Options = {};
+  const free: string[] = [];
+  const set = (info: OptionInfo, value: unknown): void => {
+    if (info.list) options[info.key] = [...((options[info.key] as unknown[] | undefined) ?? []), value];
+    else if (options[info.key] !== undefined)
+      throw new AmsError(`${info.flag} is given twice`, { where, hint: "give it once" });
+    else options[info.key] = value;
+  };
+  for (let i = 0; i < words.length; i++) {
+    const word = words[i]!;
+    if (word === "--") {
+      free.push(...words.slice(i + 1));
+      break;
+    }
+    if (!isFlag(word)) {
+      free.push(word);
+      continue;
+    }
+    const equals = word.indexOf("=");
+    const flag = equals < 0 ? word : word.slice(0, equals);
+    const { info, negated } = findOption(command, infos, flag, where);
+    const next = words[i + 1];
+    if (negated) {
+      if (equals >= 0) throw new AmsError(`${flag} takes no value`, { where, hint: `write ${flag} or ${info.flag}` });
+      set(info, false);
+    } else if (equals >= 0) set(info, readValue(info, word.slice(equals + 1)));
+    else if (info.kinds.includes("boolean") && (info.kinds.length === 1 || next === undefined || isFlag(next))) {
+      set(info, true);
+    } else if (next === undefined || isFlag(next)) {
+      const value = info.value ?? "VALUE";
+      throw new AmsError(`${flag} needs a value`, { where, hint: `write ${flag} ${value}: ${info.help}` });
+    } else {
+      set(info, readValue(info, next));
+      i += 1;
+    }
+  }
+  placeFreeWords(command, infos, free, options, where, set);
+  return options;
+}
+
+function placeFreeWords(
+  command: Command,
+  infos: OptionInfo[],
+  free: string[],
+  options: Options,
+  where: string,
+  set: (info: OptionInfo, value: unknown) => void,
+): void {
+  const { positional } = command;
+  if (free.length === 0) return;
+  const values = positional?.joined === true ? [free.join(" ")] : free;
+  const info = infos.find(({ key }) => key === positional?.option);
+  const room = info === undefined || options[info.key] !== undefined ? 0 : info.list ? Infinity : 1;
+  if (values.length > room) {
+    const extra = values[room] ?? "";
+    const flags = infos.flatMap((i) => [i.flag, ...i.otherFlags]);
+    throw new AmsError(`"${extra}" is one word too many`, {
+      where,
+      hint: suggestion(
+        `--${extra}`,
+        flags,
+        `\`ams ${command.name} --help\` shows the options; quote a text with blanks`,
+      ),
+    });
+  }
+  for (const value of values) if (info !== undefined) set(info, readValue(info, value));
+}
+
+/** `-3` and `-` are values. */
+function isFlag(word: string): boolean {
+  return /^--?[a-zA-Z]/.test(word);
+}
+
+function findOption(
+  command: Command,
+  infos: OptionInfo[],
+  flag: string,
+  where: string,
+): { info: OptionInfo; negated: boolean } {
+  const named = (name: string): OptionInfo | undefined =>
+    infos.find(({ key }) => key === (command.aliases[name] ?? name));
+  const name = camel(flag);
+  const info = named(name);
+  if (info !== undefined) return { info, negated: false };
+  const positive = /^no[A-Z]/.test(name) ? named(name.charAt(2).toLowerCase() + name.slice(3)) : undefined;
+  if (positive?.kinds.includes("boolean") === true) return { info: positive, negated: true };
+  throw unknownOption(command, infos, flag, where);
+}
+
+function unknownOption(command: Command, infos: OptionInfo[], flag: string, where: string): AmsError {
+  const flags = infos.flatMap((info) => [info.flag, ...info.otherFlags]);
+  return new AmsError(`${command.name} has no option ${flag}`, {
+    where,
+    hint: suggestion(flag, flags, `\`ams ${command.name} --help\` shows all options`),
+  });
+}
+
+/** The written value in the option's kind; what does not fit stays text, for the schema to refuse. */
+function readValue(info: OptionInfo, text: string): unknown {
+  const { kinds } = info;
+  if (kinds.includes("boolean") && /^(true|false)$/.test(text)) return text === "true";
+  if ((kinds.includes("number") || kinds.includes("integer")) && text.trim() !== "" && !Number.isNaN(Number(text)))
+    return Number(text);
+  return text;
+}
+
+/**
+ * Options as written in code or read from words -> the command's options with defaults, other names resolved.
+ * Throws an AmsError that names the option, the value and the nearest valid ones.
+ */
+export function checkOptions(command: Command, given: Options): Options {
+  const infos = optionInfos(command);
+  const where = `ams.${command.name}(${describe(given)})`;
+  const named: Options = {};
+  for (const [name, value] of Object.entries(given)) {
+    const key = command.aliases[name] ?? name;
+    const info = infos.find((i) => i.key === key);
+    if (info === undefined) throw unknownOption(command, infos, `--${kebab(name)}`, where);
+    if (value !== undefined) named[key] = respell(info, value);
+  }
+  const result = z.object(command.options).safeParse(named);
+  if (result.success) return result.data;
+  const issue = result.error.issues[0];
+  const info = infos.find(({ key }) => key === issue?.path[0]);
+  if (issue === undefined || info === undefined) throw result.error;
+  throw refusal(command, info, issue, named[info.key]);
+}
+
+function respell(info: OptionInfo, value: unknown): unknown {
+  if (Array.isArray(value)) return value.map((v: unknown) => respell(info, v));
+  return typeof value === "string" ? (info.spellings?.[value] ?? value) : value;
+}
+
+type Issue = z.core.$ZodIssue;
+
+function refusal(command: Command, info: OptionInfo, issue: Issue, value: unknown): AmsError {
+  const positional = command.positional?.option === info.key;
+  const name = positional ? `${command.name} ${info.value ?? info.key.toUpperCase()}` : info.flag;
+  const where = value === undefined ? `ams ${command.name}` : `ams ${command.name}: ${info.flag} ${show(value)}`;
+  const example = command.examples[0];
+  if (value === undefined) {
+    return new AmsError(`${command.name} needs ${positional ? (info.value ?? info.key) : info.flag}: ${info.help}`, {
+      where,
+      hint: [
+        ...(info.choices.length > 0 ? [`give one of ${info.choices.join(", ")}`] : []),
+        ...(example === undefined ? [] : [`for example: ams ${example}`]),
+      ].join("; "),
+    });
+  }
+  const wrong = Array.isArray(value) ? (value as unknown[])[Number(issue.path[1] ?? 0)] : value;
+  if (info.choices.length > 0) {
+    return new AmsError(`${name}: ${show(wrong)} is none of its values`, {
+      where,
+      hint: suggestion(String(wrong), info.choices, `use one of ${info.choices.join(", ")}`),
+    });
+  }
+  return new AmsError(`${name}: ${show(wrong)} ${reason(issue, info)}`, { where, hint: info.help });
+}
+
+function reason(issue: Issue, info: OptionInfo): string {
+  if (issue.code === "too_small") return `is below the least value ${String(issue.minimum)}`;
+  if (issue.code === "too_big") return `is above the greatest value ${String(issue.maximum)}`;
+  const kinds = { boolean: "true or false", integer: "a whole number", number: "a number", string: "a text" };
+  const expected = info.kinds.map((kind) => kinds[kind]).join(" or ");
+  return expected === "" ? issue.message : `is not ${expected}`;
+}
+
+function show(value: unknown): string {
+  return typeof value === "string" ? `"${value}"` : (JSON.stringify(value) ?? String(value)).slice(0, 80);
+}
+
+function describe(given: Options): string {
+  const parts = Object.entries(given).map(
+    ([key, value]) =>
+      `${key}: ${typeof value === "object" && value !== null && !Array.isArray(value) ? "..." : show(value)}`,
+  );
+  return parts.length === 0 ? "" : `{${parts.join(", ")}}`;
+}
