@@ -1,0 +1,165 @@
+/** Batches of normalised images and tokenised captions, prepared in threads ahead of the model. */
+import { AmsError } from "../errors.js";
+import type { Item } from "./dataset.js";
+import { currentPass, nextPass, prepareImages, type PoolOptions } from "./imagePool.js";
+import type { Augmentation, BadImage, ImageRequest, PlacedCrop } from "./imageWorker.js";
+import { captionLength, type Tokenizer } from "./tokens.js";
+
+/** An image and one of its captions: indexes into the split's items and into that item's captions. */
+export interface Pair {
+  item: number;
+  caption: number;
+}
+
+export interface Batch {
+  /** [B, 3, S, S] */
+  pixels: Float32Array;
+  /** [B, 30] */
+  ids: Int32Array;
+  /** [B, 30] */
+  mask: Int32Array;
+  /** The pairs in the batch, in its order. */
+  pairs: Pair[];
+  crops: PlacedCrop[];
+  /** Pairs whose image could not be read and that others replace; empty unless `onBadImage` is "skip". */
+  skipped: { pair: Pair; reason: string }[];
+}
+
+export interface BatchOptions extends PoolOptions {
+  batchSize: number;
+  augmentation: Augmentation;
+  tokenizer: Tokenizer;
+  seed: number;
+  epoch: number;
+  /** Leave out a last batch that is not full. */
+  dropLast: boolean;
+  /** Batches prepared while the consumer works on one. Default 2. */
+  ahead?: number;
+  /** The first batch (a resumed epoch begins later). Default 0. */
+  start?: number;
+  /** What an unreadable image does: "stop" (default) is an error, "skip" takes the pair that comes after the batch. */
+  onBadImage?: "stop" | "skip";
+}
+
+/**
+ * The batches of one epoch: batch k holds the pairs `order[k * batchSize ...]`. Crops and flips come from the random
+ * stream "augment/<epoch>/<position in order>", so neither threads nor `start` change the result.
+ * Throws an `AmsError` that names file and item for an unreadable image, and the signal's reason when aborted.
+ */
+export async function* batches(
+  items: Item[],
+  order: Pair[],
+  options: BatchOptions,
+  signal?: AbortSignal,
+): AsyncGenerator<Batch, void, undefined> {
+  const { batchSize, dropLast, ahead = 2, start = 0 } = options;
+  const count = dropLast ? Math.floor(order.length / batchSize) : Math.ceil(order.length / batchSize);
+  const left = new AbortController(); // the consumer has left the loop
+  const stop = signal === undefined ? left.signal : AbortSignal.any([signal, left.signal]);
+  const pass = nextPass();
+  const waiting: Promise<Batch>[] = [];
+  let next = start;
+  try {
+    for (let k = start; k < count; k++) {
+      for (; next < count && next <= k + ahead; next++) {
+        const batch = makeBatch(items, order, next, options, pass, stop);
+        batch.catch(() => undefined); // reported when its turn comes, not as an unhandled rejection before
+        waiting.push(batch);
+      }
+      const batch = await (waiting.shift() as Promise<Batch>);
+      signal?.throwIfAborted();
+      yield batch;
+    }
+  } finally {
+    left.abort();
+  }
+}
+
+async function makeBatch(
+  items: Item[],
+  order: Pair[],
+  index: number,
+  options: BatchOptions,
+  pass: number,
+  signal: AbortSignal,
+): Promise<Batch> {
+  const { augmentation, tokenizer, seed, epoch, batchSize, onBadImage = "stop" } = options;
+  const first = index * batchSize;
+  const positions = order.slice(first, first + batchSize).map((_, i) => first + i);
+  const pairAt = (position: number): Pair => order[position] as Pair;
+  const itemAt = (position: number): Item => items[pairAt(position).item] as Item;
+  const prepare = (wanted: number[]): ReturnType<typeof prepareImages> => {
+    const requests = wanted.map((position): ImageRequest => ({
+      file: itemAt(position).image,
+      stream: `augment/${String(epoch)}/${String(position)}`,
+    }));
+    return prepareImages(requests, augmentation, seed, pass, options, signal);
+  };
+
+  const { pixels, crops, bad } = await prepare(positions);
+  const skipped: Batch["skipped"] = [];
+  let spare = first + positions.length; // continues after the batch and, at the end, at the start of the order
+  for (const image of bad) {
+    let problem: BadImage | undefined = image;
+    while (problem !== undefined) {
+      const position = positions[image.index] ?? 0;
+      if (onBadImage === "stop") throw badImageError(problem, itemAt(position));
+      skipped.push({ pair: pairAt(position), reason: `${problem.message} (${problem.where ?? ""})` });
+      const replacement = spare++ % order.length;
+      if (replacement === first) throw noImagesLeft(skipped.length, itemAt(position));
+      positions[image.index] = replacement;
+      const again = await prepare([replacement]);
+      pixels.set(again.pixels, image.index * again.pixels.length);
+      crops[image.index] = again.crops[0] as PlacedCrop;
+      problem = again.bad[0];
+    }
+  }
+
+  const ids = new Int32Array(positions.length * captionLength);
+  const mask = new Int32Array(positions.length * captionLength);
+  positions.forEach((position, row) => {
+    const caption = itemAt(position).captions[pairAt(position).caption];
+    const encoded = tokenizer.encode(caption?.text ?? "", captionLength);
+    ids.set(encoded.ids, row * captionLength);
+    mask.set(encoded.mask, row * captionLength);
+  });
+  return { pixels, ids, mask, pairs: positions.map(pairAt), crops, skipped };
+}
+
+function badImageError({ message, where, hint }: BadImage, item: Item): AmsError {
+  return new AmsError(message, {
+    where: `item ${JSON.stringify(item.id)}, image ${where ?? item.image}`,
+    ...(hint === undefined ? {} : { hint }),
+  });
+}
+
+function noImagesLeft(skipped: number, item: Item): AmsError {
+  return new AmsError(`no readable images are left to fill a batch: ${String(skipped)} were skipped`, {
+    where: `last one: item ${JSON.stringify(item.id)}, image ${item.image}`,
+    hint: "check the image root of the data set, or use a smaller batch",
+  });
+}
+
+/**
+ * Images as evaluation sees them, resized whole: -> [N, 3, size, size].
+ * Throws an `AmsError` for the first image that cannot be read, and the signal's reason when aborted.
+ */
+export async function loadPixels(
+  files: string[],
+  size: number,
+  signal?: AbortSignal,
+  options: PoolOptions = {},
+): Promise<Float32Array> {
+  const augmentation: Augmentation = { train: false, size, cropScale: [1, 1], cropRatio: [1, 1], flip: 0 };
+  const requests = files.map((file) => ({ file, stream: "" }));
+  const { pixels, bad } = await prepareImages(requests, augmentation, 0, currentPass(), options, signal);
+  const problem = bad[0];
+  if (problem !== undefined) {
+    const { message, where, hint } = problem;
+    throw new AmsError(message, {
+      where: where ?? files[problem.index] ?? "",
+      ...(hint === undefined ? {} : { hint }),
+    });
+  }
+  return pixels;
+}

@@ -1,0 +1,167 @@
+/** The threads that prepare images: started when first needed, kept for the next epoch with what they have decoded. */
+import { availableParallelism } from "node:os";
+import path from "node:path";
+import { Worker } from "node:worker_threads";
+import { AmsError } from "../errors.js";
+import { hash32 } from "../random.js";
+import type {
+  Augmentation,
+  BadImage,
+  ImageRequest,
+  PlacedCrop,
+  WorkerResult,
+  WorkerStart,
+  WorkerTask,
+} from "./imageWorker.js";
+
+export interface PoolOptions {
+  /** Threads; default 1 on machines with one or two cores, else one less than cores, at most 8. */
+  workers?: number;
+  /** Bound of all decoded images kept in memory together, in bytes. Default 1.5 GB. */
+  cacheBytes?: number;
+}
+
+export interface PreparedImages {
+  /** [images, 3, size, size]; zeros for bad images. */
+  pixels: Float32Array;
+  crops: PlacedCrop[];
+  bad: BadImage[];
+}
+
+interface Pending {
+  task: WorkerTask;
+  resolve(result: WorkerResult): void;
+  reject(error: unknown): void;
+}
+
+interface Member {
+  thread: Worker;
+  underWork: Int32Array;
+  pending: Map<number, Pending>;
+}
+
+const defaultCacheBytes = 1.5e9;
+const members: (Member | undefined)[] = [];
+let lastTask = 0;
+let lastPass = 0;
+
+/** A number for the cache: each epoch has its own, and evaluations belong to the epoch they follow. */
+export function nextPass(): number {
+  return ++lastPass;
+}
+
+export function currentPass(): number {
+  return lastPass;
+}
+
+export function defaultWorkers(): number {
+  const cores = availableParallelism();
+  return cores <= 2 ? 1 : Math.min(cores - 1, 8);
+}
+
+/**
+ * Decodes, crops, resizes and normalises images. An image always goes to the same thread (by its path), which may
+ * still have it decoded. Images that cannot be read are listed in `bad`, at their place in the request.
+ * Rejects with the signal's reason when aborted, and with an `AmsError` that names the image when a thread dies.
+ */
+export async function prepareImages(
+  images: ImageRequest[],
+  augmentation: Augmentation,
+  seed: number,
+  pass: number,
+  options: PoolOptions,
+  signal?: AbortSignal,
+): Promise<PreparedImages> {
+  signal?.throwIfAborted();
+  const workers = options.workers ?? defaultWorkers();
+  const cacheBytes = (options.cacheBytes ?? defaultCacheBytes) / workers;
+  const shares = Array.from({ length: workers }, () => [] as number[]); // positions in `images`
+  images.forEach(({ file }, i) => shares[workers === 1 ? 0 : hash32(file) % workers]?.push(i));
+  const parts = await Promise.all(
+    shares.map(async (positions, worker) => {
+      if (positions.length === 0) return undefined;
+      const own = positions.map((i) => images[i] as ImageRequest);
+      return send(worker, { id: ++lastTask, images: own, augmentation, seed, pass, cacheBytes }, signal);
+    }),
+  );
+  const whole = parts.find((part) => part?.crops.length === images.length);
+  return whole ?? merge(parts, shares, images.length, 3 * augmentation.size ** 2);
+}
+
+function merge(parts: (WorkerResult | undefined)[], shares: number[][], count: number, each: number): PreparedImages {
+  const pixels = new Float32Array(count * each);
+  const crops = new Array<PlacedCrop>(count);
+  const bad: BadImage[] = [];
+  parts.forEach((part, worker) => {
+    shares[worker]?.forEach((i, k) => {
+      if (part === undefined) return;
+      pixels.set(part.pixels.subarray(k * each, (k + 1) * each), i * each);
+      crops[i] = part.crops[k] as PlacedCrop;
+    });
+    part?.bad.forEach((entry) => bad.push({ ...entry, index: shares[worker]?.[entry.index] ?? 0 }));
+  });
+  return { pixels, crops, bad: bad.sort((a, b) => a.index - b.index) };
+}
+
+function send(worker: number, task: WorkerTask, signal?: AbortSignal): Promise<WorkerResult> {
+  const member = (members[worker] ??= startMember(worker));
+  return new Promise((resolve, reject) => {
+    const done = (): void => {
+      signal?.removeEventListener("abort", onAbort);
+      member.pending.delete(task.id);
+      if (member.pending.size === 0) member.thread.unref(); // an idle thread keeps no program alive
+    };
+    const onAbort = (): void => {
+      member.thread.postMessage({ cancel: task.id });
+      done();
+      reject(signal?.reason as Error);
+    };
+    signal?.addEventListener("abort", onAbort);
+    member.pending.set(task.id, {
+      task,
+      resolve: (result) => {
+        done();
+        resolve(result);
+      },
+      reject: (error) => {
+        done();
+        reject(error as Error);
+      },
+    });
+    member.thread.ref();
+    member.thread.postMessage(task);
+  });
+}
+
+function startMember(worker: number): Member {
+  const underWork = new Int32Array(new SharedArrayBuffer(8));
+  const thread = new Worker(path.join(__dirname, "imageWorker.js"), {
+    name: "images",
+    workerData: { underWork } satisfies WorkerStart,
+    execArgv: [], // flags such as --input-type of the program are not for this file
+  });
+  const member: Member = { thread, underWork, pending: new Map() };
+  let failure: unknown;
+  thread.on("message", (result: WorkerResult) => member.pending.get(result.id)?.resolve(result));
+  thread.on("error", (error) => (failure = error));
+  thread.on("exit", () => {
+    if (members[worker] === member) members[worker] = undefined; // the next request starts a new one
+    for (const { task, reject } of [...member.pending.values()]) reject(died(member, task, failure));
+  });
+  return member;
+}
+
+function died({ underWork }: Member, task: WorkerTask, cause: unknown): AmsError {
+  const image = task.images[underWork[0] === task.id ? (underWork[1] ?? 0) : 0];
+  const reason = cause instanceof Error ? `: ${cause.message}` : "";
+  return new AmsError(`the thread that prepares images has stopped${reason}`, {
+    where: image?.file ?? "",
+    hint: "look at this image; if it is a very large one, make it smaller or give the program more memory",
+    cause,
+  });
+}
+
+/** Stops the threads and frees their decoded images; requests under way fail. The next request starts new ones. */
+export async function closeImageWorkers(): Promise<void> {
+  await Promise.all(members.map((member) => member?.thread.terminate()));
+}
