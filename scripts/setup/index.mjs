@@ -1,0 +1,45 @@
+// The whole set-up, step by step; every step that is already done costs next to nothing.
+import { createRequire } from "node:module";
+import path from "node:path";
+import { installPython } from "./python.mjs";
+import { build, checkNode, installPackages } from "./packages.mjs";
+import { environment, home, root } from "./paths.mjs";
+import { step } from "./steps.mjs";
+
+const require = createRequire(import.meta.url);
+
+/** Installs packages, compiles, makes the Python environment, fetches the native engine, writes the kernel's spec. */
+export async function setUp() {
+  await step("Node", () => checkNode());
+  await step("npm packages", installPackages);
+  await step("TypeScript", build);
+  await step("Python with JupyterLab", installPython);
+  await step("native engine", installEngine);
+  await step("notebook kernel", writeKernel);
+}
+
+/** TensorFlow's libraries; where they cannot be had the WASM engine does the same work slower. */
+async function installEngine(say) {
+  Object.assign(process.env, environment());
+  const { installNative, nativeIsInstalled } = require(path.join(root, "build", "src", "engine", "index.js"));
+  if (nativeIsInstalled?.()) return "already there";
+  const context = {
+    signal: new AbortController().signal,
+    progress: ({ label, done, total, note }) =>
+      say([label, total > 0 ? `${Math.round((100 * done) / total)} %` : "", note ?? ""].join(" ")),
+    note: (line) => say(line),
+  };
+  try {
+    await installNative({}, context);
+    return "TensorFlow's libraries";
+  } catch (error) {
+    const lines = typeof error.lines === "function" ? error.lines() : [error.message];
+    return `not available (${lines[0]}); going on with the WASM engine, which is slower`;
+  }
+}
+
+async function writeKernel() {
+  const { installKernel } = require(path.join(root, "build", "kernel", "install", "index.js"));
+  await installKernel({ folder: path.join(home, "share", "jupyter") });
+  return "TypeScript (AMS)";
+}

@@ -1,0 +1,67 @@
+// The npm packages and the compiled sources.
+import { copyFileSync, existsSync, mkdirSync, rmSync } from "node:fs";
+import path from "node:path";
+import { environment, root } from "./paths.mjs";
+import { filesBelow, hashOf, isCurrent, writeStamp } from "./stamp.mjs";
+import { execute, SetupError } from "./steps.mjs";
+
+const sources = ["src", "kernel", "test", "bench"];
+
+export function checkNode() {
+  const [major] = process.versions.node.split(".").map(Number);
+  if (major < 20)
+    throw new SetupError(`Node ${process.versions.node} is too old, 20 or newer is needed`, {
+      hint: "install Node 20, 22 or 24 (nodejs.org, nvm, or your system's package manager) and run this again",
+    });
+  return `Node ${process.versions.node}`;
+}
+
+/** `npm ci` unless node_modules belongs to this package-lock.json. */
+export async function installPackages(say) {
+  const stamp = path.join(root, "node_modules", ".ams-stamp");
+  const hash = hashOf(path.join(root, "package-lock.json"), { text: `${process.platform} ${process.arch}` });
+  if (isCurrent(stamp, hash)) return "already there";
+  // Started by npm, this very npm; else the one on PATH.
+  const npm = process.env.npm_execpath;
+  const [file, ...args] = npm?.endsWith(".js")
+    ? [process.execPath, npm]
+    : [process.platform === "win32" ? "npm.cmd" : "npm"];
+  await execute(file, [...args, "ci", "--no-audit", "--no-fund", "--loglevel=error"], {
+    cwd: root,
+    env: environment(),
+    say,
+    hint: "npm needs the package registry once: check the network (npm ping) and the free space, then run this again",
+  });
+  writeStamp(stamp, hash);
+  return "installed from package-lock.json";
+}
+
+/** Compiles with tsc when a source changed, removes what no source makes any more, and copies data files beside the code. */
+export async function build(say) {
+  const out = path.join(root, "build");
+  const stamp = path.join(out, ".ams-stamp");
+  const inputs = sources.map((folder) => path.join(root, folder)).filter((folder) => existsSync(folder));
+  const code = inputs.flatMap(filesBelow).filter((file) => !file.includes(`${path.sep}fixtures${path.sep}`));
+  const hash = hashOf(
+    path.join(root, "tsconfig.json"),
+    path.join(root, "package-lock.json"),
+    { text: code.join("\n") },
+    ...code,
+  );
+  if (isCurrent(stamp, hash)) return "already current";
+  if (!existsSync(stamp)) rmSync(out, { recursive: true, force: true }); // not ours or half made
+  const tsc = path.join(root, "node_modules", "typescript", "bin", "tsc");
+  await execute(process.execPath, [tsc, "-p", root, "--pretty", "false"], { cwd: root, env: environment(), say });
+  const made = (file) => path.join(root, path.relative(out, file).replace(/(\.d\.ts|\.js\.map|\.js)$/, ""));
+  for (const file of filesBelow(out))
+    if (/(\.d\.ts|\.js\.map|\.js)$/.test(file) && ![".ts", ".js", ""].some((end) => existsSync(made(file) + end)))
+      rmSync(file);
+  for (const file of code) {
+    if (/\.(ts|md|json)$/.test(file)) continue; // JSON that is imported is copied by tsc
+    const target = path.join(out, path.relative(root, file));
+    mkdirSync(path.dirname(target), { recursive: true });
+    copyFileSync(file, target);
+  }
+  writeStamp(stamp, hash);
+  return "compiled";
+}
