@@ -1,0 +1,56 @@
+/** tfjs's backend on a loaded TensorFlow: tfjs-node's own kernels (JavaScript) over our binding. */
+import util from "node:util";
+import * as tf from "@tensorflow/tfjs-core";
+import { createBinding, type Binding, type BindingOptions } from "./binding.js";
+import { withSilentStderr } from "./libc.js";
+import { loadTensorFlow } from "./library.js";
+
+/** tfjs's name of the backend; tfjs-node's kernels are registered under it. */
+export const backendName = "tensorflow";
+
+/** What a tensor's data is inside the backend: `values` until the first op needs it, then TensorFlow's tensor `id`. */
+export interface TensorEntry {
+  shape: number[];
+  dtype: number;
+  values: tf.backend_util.BackendValues | null;
+  id: number;
+  refCount: number;
+}
+
+/** The parts of tfjs-node's NodeJSKernelBackend that are used beside its kernels. */
+export interface NativeBackend extends tf.KernelBackend {
+  binding: Binding;
+  tensorMap: { get(dataId: object): TensorEntry; has(dataId: object): boolean };
+  getInputTensorIds(tensors: tf.TensorInfo[]): number[];
+  createOutputTensor(metadata: { id: number; shape: number[]; dtype: number }): tf.Tensor;
+}
+
+type BackendClass = new (binding: Binding, packageName: string) => NativeBackend;
+
+/** Functions that tfjs-node calls and Node 23 removed. */
+function restoreUtilFunctions(): void {
+  const target = util as unknown as Record<string, unknown>;
+  target["isNullOrUndefined"] ??= (value: unknown) => value === null || value === undefined;
+  target["isArray"] ??= Array.isArray;
+}
+
+/**
+ * Loads the libraries, makes the backend and registers it with tfjs; does not make it the current one.
+ * @throws AmsError when a library cannot be loaded or TensorFlow does not start.
+ */
+export function registerNative(files: { framework: string; cc: string }, options: BindingOptions): NativeBackend {
+  const existing = tf.engine().registry[backendName] as NativeBackend | undefined;
+  if (existing !== undefined) return existing;
+  restoreUtilFunctions();
+  const binding = withSilentStderr(() => createBinding(loadTensorFlow(files.framework, files.cc), options));
+  /* eslint-disable @typescript-eslint/no-require-imports -- inside functions: these files run code when they are loaded */
+  const { NodeJSKernelBackend } = require("@tensorflow/tfjs-node-gpu/dist/nodejs_kernel_backend") as {
+    NodeJSKernelBackend: BackendClass;
+  };
+  require("@tensorflow/tfjs-node-gpu/dist/register_all_kernels");
+  /* eslint-enable @typescript-eslint/no-require-imports */
+  const backend = new NodeJSKernelBackend(binding, "@tensorflow/tfjs-node-gpu");
+  tf.registerBackend(backendName, () => backend, 3);
+  tf.findBackend(backendName);
+  return backend;
+}

