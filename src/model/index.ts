@@ -1,0 +1,8 @@
+/** Models: configuration, parameters, encoders, weights on disk. */
+export * from "./ams.js";
+export * from "./build.js";
+export * from "./config.js";
+export * from "./grow.js";
+export * from "./quirks.js";
+export * from "./safetensors.js";
+export * from "./store.js";

@@ -1,0 +1,123 @@
+/** A model on disk: a folder with `model.safetensors`, `config.json` and, when it is not BERT's, `vocab.txt`. */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import * as tf from "@tensorflow/tfjs-core";
+import { openTokenizer } from "../data/tokens.js";
+import { AmsError } from "../errors.js";
+import type { Model } from "./ams.js";
+import { sizes, type ModelConfig } from "./config.js";
+import { createParameters, parameterSpecs, type Parameters } from "./parameters.js";
+import { readSafetensors, writeSafetensors, type StoredTensor } from "./safetensors.js";
+import type { Quirks } from "./quirks.js";
+
+/** What `config.json` holds. */
+export interface StoredConfig {
+  format: "ams";
+  config: ModelConfig;
+  recipe: string;
+  quirks: Quirks;
+  thresholds: { mined: number; safe: number };
+  /** File name of the vocabulary in the same folder; absent: bert-base-uncased. */
+  vocabulary?: string;
+}
+
+/** The values of parameters, in their order. */
+export function parameterValues(parameters: Iterable<[string, tf.Tensor]>): [string, StoredTensor][] {
+  return [...parameters].map(([name, variable]) => [
+    name,
+    { shape: variable.shape, data: variable.dataSync() as Float32Array },
+  ]);
+}
+
+/** Writes a model into a folder. `half` stores the weights with 16 bits. */
+export function saveModel(model: Model, folder: string, { half = false } = {}): void {
+  mkdirSync(folder, { recursive: true });
+  const custom = model.config.text.vocabulary !== sizes.base.text.vocabulary;
+  const stored: StoredConfig = {
+    format: "ams",
+    config: model.config,
+    recipe: model.recipe,
+    quirks: model.quirks,
+    thresholds: model.thresholds,
+    ...(custom ? { vocabulary: "vocab.txt" } : {}),
+  };
+  if (custom) writeFileSync(path.join(folder, "vocab.txt"), `${model.tokenizer.words.join("\n")}\n`);
+  writeSafetensors(path.join(folder, "model.safetensors"), parameterValues(model.parameters), { half });
+  writeFileSync(path.join(folder, "config.json"), `${JSON.stringify(stored, null, 2)}\n`);
+}
+
+/** Reads a model that `saveModel` wrote. Errors name the file and the parameters that do not fit. */
+export async function loadModel(folder: string): Promise<Model> {
+  const configFile = path.join(folder, "config.json");
+  if (!existsSync(configFile)) {
+    throw new AmsError("no model in this folder: it has no config.json", {
+      where: path.resolve(folder),
+      hint: "give the folder of a model (config.json and model.safetensors), such as a run's best/ folder",
+    });
+  }
+  const stored = parseConfig(configFile);
+  const tokenizer = await openTokenizer(
+    stored.vocabulary === undefined ? undefined : path.join(folder, stored.vocabulary),
+  );
+  const parameters = createParameters(stored.config, 0);
+  const file = path.join(folder, "model.safetensors");
+  assignParameters(parameters, readSafetensors(file).tensors, stored.config, file);
+  return {
+    config: stored.config,
+    parameters,
+    thresholds: stored.thresholds,
+    quirks: stored.quirks,
+    recipe: stored.recipe,
+    tokenizer,
+    source: folder,
+  };
+}
+
+function parseConfig(file: string): StoredConfig {
+  let stored: Partial<StoredConfig>;
+  try {
+    stored = JSON.parse(readFileSync(file, "utf8")) as Partial<StoredConfig>;
+  } catch (cause) {
+    throw new AmsError("the model's configuration is not JSON", { where: file, hint: "export the model again", cause });
+  }
+  if (stored.format !== "ams" || stored.config === undefined || stored.quirks === undefined) {
+    throw new AmsError("the configuration is not that of an AMS model", {
+      where: file,
+      hint: 'it needs "format": "ams" with config and quirks, as an export writes them',
+    });
+  }
+  return stored as StoredConfig;
+}
+
+/** Copies stored values into parameters; every parameter must be there with its shape, others are left alone. */
+export function assignParameters(
+  parameters: Parameters,
+  tensors: Map<string, StoredTensor>,
+  config: ModelConfig,
+  file: string,
+): void {
+  const wrong: string[] = [];
+  for (const { name, shape } of parameterSpecs(config)) {
+    const found = tensors.get(name);
+    if (found === undefined) wrong.push(`${name} is missing`);
+    else if (found.shape.join() !== shape.join()) {
+      wrong.push(`${name} is [${found.shape.join(", ")}] and should be [${shape.join(", ")}]`);
+    }
+  }
+  if (wrong.length > 0) {
+    const more = wrong.length > 3 ? ` and ${wrong.length - 3} more` : "";
+    throw new AmsError(
+      `the weights do not fit a model of size ${config.size}: ${wrong.slice(0, 3).join("; ")}${more}`,
+      {
+        where: file,
+        hint: "choose the size that the checkpoint was trained with, or another checkpoint",
+      },
+    );
+  }
+  for (const [name, variable] of parameters) {
+    const { shape, data } = tensors.get(name) as StoredTensor;
+    tf.tidy(() => {
+      variable.assign(tf.tensor(data as Float32Array, shape, "float32"));
+    });
+  }
+}

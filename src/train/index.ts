@@ -1,0 +1,4 @@
+/** Training: recipes, the trainer, what it writes down. */
+export * from "./recipe.js";
+export * from "./records.js";
+export * from "./trainer.js";

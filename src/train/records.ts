@@ -1,0 +1,40 @@
+/** What a training writes down about itself. */
+import type { EvaluationSummary } from "../evaluate/index.js";
+
+export interface StepRecord {
+  /** 1-based over the whole training. */
+  step: number;
+  /** 0-based. */
+  epoch: number;
+  /** Sum over the batch (hinge) or mean (contrast). */
+  loss: number;
+  learningRate: number;
+  /** Global L2 norm before clipping. */
+  gradientNorm: number;
+  imagesPerSecond: number;
+}
+
+export interface EpochRecord {
+  /** 0-based. */
+  epoch: number;
+  /** Steps done at its end. */
+  step: number;
+  /** Mean over its steps. */
+  loss: number;
+  seconds: number;
+  /** On the validation images; absent when none were asked for. */
+  evaluation?: EvaluationSummary;
+}
+
+/** Where a training stands, for whoever draws it. */
+export interface TrainingState {
+  name: string;
+  recipe: string;
+  steps: StepRecord[];
+  epochs: EpochRecord[];
+  step: number;
+  totalSteps: number;
+  totalEpochs: number;
+  status: "training" | "evaluating" | "finished" | "stopped";
+  secondsLeft: number;
+}
