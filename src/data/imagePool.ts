@@ -125,7 +125,7 @@ function send(worker: number, task: WorkerTask, signal?: AbortSignal): Promise<W
       },
       reject: (error) => {
         done();
-        reject(error as Error);
+        reject(error);
       },
     });
     member.thread.ref();
@@ -146,7 +146,7 @@ function startMember(worker: number): Member {
   thread.on("error", (error) => (failure = error));
   thread.on("exit", () => {
     if (members[worker] === member) members[worker] = undefined; // the next request starts a new one
-    for (const { task, reject } of [...member.pending.values()]) reject(died(member, task, failure));
+    for (const pending of [...member.pending.values()]) pending.reject(died(member, pending.task, failure));
   });
   return member;
 }
@@ -163,5 +163,5 @@ function died({ underWork }: Member, task: WorkerTask, cause: unknown): AmsError
 
 /** Stops the threads and frees their decoded images; requests under way fail. The next request starts new ones. */
 export async function closeImageWorkers(): Promise<void> {
-  await Promise.all(members.map((member) => member?.thread.terminate()));
+  await Promise.all(members.flatMap((member) => (member === undefined ? [] : [member.thread.terminate()])));
 }

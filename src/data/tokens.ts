@@ -50,6 +50,10 @@ export async function openTokenizer(vocabularyFile?: string): Promise<Tokenizer>
 
 let bert: Promise<Tokenizer> | undefined;
 
+function codePoints(text: string): number {
+  return Array.from(text).length;
+}
+
 async function makeTokenizer(words: string[]): Promise<Tokenizer> {
   const { WordPiece } = (await import("@huggingface/tokenizers")) as unknown as {
     WordPiece: new (config: Record<string, unknown>) => WordPieceModel;
@@ -78,7 +82,7 @@ async function makeTokenizer(words: string[]): Promise<Tokenizer> {
     if (found === undefined) {
       const pieces = model.encode([word]);
       const lengths =
-        pieces.length === 1 ? [[...word].length] : pieces.map((piece, k) => [...piece].length - (k === 0 ? 0 : 2));
+        pieces.length === 1 ? [codePoints(word)] : pieces.map((piece, k) => codePoints(piece) - (k === 0 ? 0 : 2));
       found = { pieces, ids: pieces.map(id), lengths };
       if (known.size >= 200_000) known.clear();
       known.set(word, found);
