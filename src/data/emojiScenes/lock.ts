@@ -1,0 +1,63 @@
+/** One process at a time: a lock file beside the folder that is being made, with the number of its process. */
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Context } from "../../context.js";
+import { AmsError } from "../../errors.js";
+
+const held = new Set<string>();
+
+/** Runs `work` while holding `<folder>.lock`; waits for another live process, takes over from a dead one. */
+export async function withLock(folder: string, context: Context, work: () => Promise<void>): Promise<void> {
+  const file = `${folder}.lock`;
+  let told = false;
+  while (!acquire(file)) {
+    if (!told) context.note(`waiting for another process that makes ${folder}`);
+    told = true;
+    await sleep(300, undefined, { signal: context.signal });
+  }
+  try {
+    await work();
+  } finally {
+    held.delete(file);
+    rmSync(file, { force: true });
+  }
+}
+
+function acquire(file: string): boolean {
+  try {
+    mkdirSync(path.dirname(file), { recursive: true });
+    writeFileSync(file, String(process.pid), { flag: "wx" });
+    held.add(file);
+    return true;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== "EEXIST") {
+      throw new AmsError(`the scenes could not be written (${code ?? "unknown error"})`, {
+        where: path.dirname(file),
+        hint: "choose another place with the option folder or the variable AMS_HOME",
+        cause: error,
+      });
+    }
+  }
+  if (!isAlive(file)) rmSync(file, { force: true });
+  return false;
+}
+
+function isAlive(file: string): boolean {
+  let owner: number;
+  try {
+    owner = Number(readFileSync(file, "utf8"));
+  } catch {
+    // Gone in this moment: free.
+    return false;
+  }
+  if (owner === process.pid) return held.has(file);
+  if (!Number.isInteger(owner) || owner <= 0) return false;
+  try {
+    process.kill(owner, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}

@@ -1,0 +1,93 @@
+/** Reads a generated set back: checks it against its manifest and makes the items. */
+import { createHash } from "node:crypto";
+import { readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { breathe } from "../../context.js";
+import { AmsError } from "../../errors.js";
+import type { Dataset, ImageObject, Item } from "../dataset.js";
+import { scenesFile } from "./annotations.js";
+import type { Manifest } from "./generate.js";
+import type { Artist } from "./objects.js";
+import type { ScenePlace } from "./places.js";
+import type { SceneRow } from "./scene.js";
+import { sceneSplits } from "./splits.js";
+
+/** A drawn thing, with its artist and main colour. */
+export interface SceneImageObject extends ImageObject {
+  artist: Artist;
+  color: string | null;
+}
+
+export interface SceneItem extends Item {
+  objects: SceneImageObject[];
+  place: ScenePlace;
+}
+
+/** The emoji scenes: splits train, val, test, test-pairs, test-style. */
+export interface SceneDataset extends Dataset {
+  splits: Record<string, SceneItem[]>;
+  /** Seed, counts and versions of the set. */
+  manifest: Manifest;
+}
+
+/** The items of a complete folder. Errors: AmsError where files are missing or not what the manifest says. */
+export async function readScenes(folder: string): Promise<SceneDataset> {
+  const damaged = (what: string, cause?: unknown): AmsError =>
+    new AmsError(`the generated scenes are damaged: ${what}`, {
+      where: folder,
+      hint: "delete this folder; the scenes are then generated anew",
+      cause,
+    });
+  const manifest = readManifest(folder);
+  const hash = createHash("sha256");
+  const splits: Record<string, SceneItem[]> = {};
+  for (const split of sceneSplits) {
+    let content: Buffer;
+    try {
+      content = readFileSync(path.join(folder, scenesFile(split)));
+    } catch (cause) {
+      throw damaged(`${scenesFile(split)} cannot be read`, cause);
+    }
+    hash.update(content);
+    splits[split] = await parse(content, path.join(folder, "images"));
+  }
+  const fingerprint = hash.digest("hex");
+  if (fingerprint !== manifest.hash) throw damaged("the annotations were changed");
+  const images = readdirSync(path.join(folder, "images")).length;
+  if (images !== manifest.images) throw damaged(`${String(images)} of ${String(manifest.images)} images are there`);
+  return { name: "scenes", root: path.join(folder, "images"), splits, fingerprint: fingerprint.slice(0, 12), manifest };
+}
+
+export function readManifest(folder: string): Manifest {
+  return JSON.parse(readFileSync(path.join(folder, "manifest.json"), "utf8")) as Manifest;
+}
+
+/** Line by line from the bytes: 100,000 scenes are too long for one string. */
+async function parse(content: Buffer, images: string): Promise<SceneItem[]> {
+  const items: SceneItem[] = [];
+  for (let start = 0; start < content.length;) {
+    const end = content.indexOf(10, start);
+    items.push(toItem(JSON.parse(content.toString("utf8", start, end)) as SceneRow, images));
+    start = end + 1;
+    if (items.length % 2000 === 0) await breathe();
+  }
+  return items;
+}
+
+function toItem(row: SceneRow, images: string): SceneItem {
+  return {
+    id: row.id,
+    image: path.join(images, row.image),
+    place: row.place,
+    objects: row.objects.map(({ box: [x, y, width, height], label, artist, color }) => ({
+      box: { x, y, width, height },
+      label,
+      artist,
+      color,
+    })),
+    captions: row.captions.map(({ text, phrases }) => ({
+      text,
+      phrases: phrases.map(([start, end, objects, type]) => ({ start, end, objects, type })),
+    })),
+  };
+}
