@@ -21,20 +21,22 @@ export async function setUp() {
 /** TensorFlow's libraries; where they cannot be had the WASM engine does the same work slower. */
 async function installEngine(say) {
   Object.assign(process.env, environment());
-  const { installNative, nativeIsInstalled } = require(path.join(root, "build", "src", "engine", "index.js"));
-  if (nativeIsInstalled?.()) return "already there";
+  const { installNative } = require(path.join(root, "build", "src", "engine", "index.js"));
+  let worked = false; // an installation that is there and whole reports no progress
   const context = {
     signal: new AbortController().signal,
-    progress: ({ label, done, total, note }) =>
-      say([label, total > 0 ? `${Math.round((100 * done) / total)} %` : "", note ?? ""].join(" ")),
+    progress: ({ label, done, total, note = "" }) => {
+      worked = true;
+      say(`${label}, ${Math.round((100 * done) / Math.max(total, 1))} % of ${note === "MB" ? `${total} ` : ""}${note}`);
+    },
     note: (line) => say(line),
   };
   try {
     await installNative({}, context);
-    return "TensorFlow's libraries";
+    return worked ? "TensorFlow's libraries installed" : "already there";
   } catch (error) {
-    const lines = typeof error.lines === "function" ? error.lines() : [error.message];
-    return `not available (${lines[0]}); going on with the WASM engine, which is slower`;
+    const reason = typeof error.lines === "function" ? error.lines().join("; ") : error.message;
+    return `not available (${reason}); going on with the WASM engine, which is slower`;
   }
 }
 

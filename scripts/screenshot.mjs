@@ -1,0 +1,44 @@
+// `npm run screenshot [-- NOTEBOOK] [--run]`: pictures of a notebook in JupyterLab, top to bottom, in out/screens/.
+// Without a notebook: out/00-tour.ipynb, which `npm run demo` wrote. `--run` runs all its cells first.
+import { mkdirSync, readdirSync, rmSync } from "node:fs";
+import { createRequire } from "node:module";
+import path from "node:path";
+import { parseArgs } from "node:util";
+import { setUp } from "./setup/index.mjs";
+import { root } from "./setup/paths.mjs";
+import { main, SetupError } from "./setup/steps.mjs";
+
+await main(async () => {
+  const { values, positionals } = parseArgs({ allowPositionals: true, options: { run: { type: "boolean" } } });
+  const notebook = path.resolve(positionals[0] ?? path.join(root, "out", "00-tour.ipynb"));
+  await setUp();
+  const { findBrowser, startLab } = createRequire(import.meta.url)(path.join(root, "build/test/browser/lab.js"));
+  const browser = findBrowser();
+  if (browser === undefined)
+    throw new SetupError("there is no browser", { hint: "apt-get install chromium, or set AMS_CHROMIUM to one" });
+  const lab = await startLab({ root: path.dirname(notebook), browser, viewport: { width: 1280, height: 1400 } });
+  try {
+    await lab.open(path.basename(notebook));
+    if (values.run) await lab.runAll(1800);
+    const folder = path.join(root, "out", "screens");
+    const name = path.basename(notebook, ".ipynb");
+    mkdirSync(folder, { recursive: true });
+    for (const file of readdirSync(folder)) if (file.startsWith(`${name}-`)) rmSync(path.join(folder, file));
+    await lab.page.evaluate(() => globalThis.jupyterapp.commands.execute("application:toggle-left-area"));
+    const scroller = lab.page.locator(".jp-Notebook .jp-WindowedPanel-outer").first();
+    const { height, page } = await scroller.evaluate((node) => ({
+      height: node.scrollHeight,
+      page: node.clientHeight,
+    }));
+    const count = Math.max(1, Math.ceil(height / (page - 60)));
+    for (let i = 0; i < count; i++) {
+      await scroller.evaluate((node, top) => (node.scrollTop = top), i * (page - 60));
+      await lab.page.waitForTimeout(400); // pictures appear a moment after they come into view
+      await lab.page.screenshot({ path: path.join(folder, `${name}-${String(i + 1).padStart(2, "0")}.png`) });
+    }
+    console.log(`${count} pictures in ${path.relative(root, folder)}`);
+    for (const message of lab.pageErrors) console.log(`error in the page: ${message}`);
+  } finally {
+    await lab.close();
+  }
+});
