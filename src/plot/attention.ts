@@ -1,0 +1,275 @@
+/** Attention of every word at every scale: a row a word, small heat maps over the image, and their sum. */
+import { createHash } from "node:crypto";
+import { renderTable } from "../display.js";
+import { AmsError } from "../errors.js";
+import { attentionHtml } from "./attentionHtml.js";
+import { attentionSvg } from "./attentionSvg.js";
+import { makeFigure, type Figure } from "./figure.js";
+import { heatPng } from "./heatPng.js";
+import { thumbnail, type RgbImage } from "./raster.js";
+
+/** The word-region comparison of one scale, for W words and R regions. */
+export interface AttentionScale {
+  /** [W, R]: word-region products A. */
+  relevance: ArrayLike<number>;
+  /** [W, R]: weights of the positive branch, summing to 1 over the regions of a matched word and 0 for the others. */
+  weights: ArrayLike<number>;
+  /** [W]: whether any region is above the threshold. */
+  matched: readonly boolean[];
+  /** S_k of the pair. */
+  score: number;
+}
+
+export interface AttentionTokens {
+  pieces: readonly string[];
+  /** Character span of each piece in the caption; null for special tokens and pads. */
+  spans: readonly (readonly [number, number] | null)[];
+  /** 1 for words and special tokens, 0 for pads. */
+  mask: ArrayLike<number>;
+  truncated?: boolean;
+}
+
+export interface AttentionInput {
+  image: RgbImage;
+  caption: string;
+  tokens: AttentionTokens;
+  scales: readonly AttentionScale[];
+  /** Patches per side; R = grid * grid, or one more when the first region is [CLS]. */
+  grid: number;
+  /** True boxes of the caption's phrases, in pixels of `image`: drawn as outlines in the rows of their words. */
+  phrases?: readonly { start: number; end: number; boxes: readonly Rectangle[] }[];
+  /** Encoder layer of each scale, for the column heads. */
+  layers?: readonly number[];
+  title?: string;
+  /** What the maps show: the attention weights (default), or the products A where they are positive. */
+  show?: "weights" | "relevance";
+}
+
+export interface Rectangle {
+  x: number;
+  y: number;
+  width: number;
+  height: number;
+}
+
+/** One small picture of the figure. */
+export interface AttentionCell {
+  /** The heat map as a PNG data URI; undefined when nothing is above 0. */
+  heat: string | undefined;
+  /** The patch values behind it, row by row. */
+  values: number[];
+  /** Value of the strongest patch, which has the strongest colour. */
+  strongest: number;
+  /** What the [CLS] region has; 0 where there is no such region. */
+  cls: number;
+  matched: boolean;
+}
+
+export interface AttentionRow {
+  label: string;
+  kind: "word" | "special" | "pad";
+  /** One a scale, then the sum (when there is more than one scale). */
+  cells: AttentionCell[];
+  /** Number of scales that match the word. */
+  matches: number;
+  /** True boxes as fractions of the image. */
+  boxes: Rectangle[];
+}
+
+/** What the SVG and the HTML are drawn from. */
+export interface AttentionView {
+  /** Mark of this figure in element ids and class names. */
+  id: string;
+  title: string;
+  /** The caption in pieces; `matches` is undefined for what is no word, "cut" for what the tokenizer dropped. */
+  caption: { text: string; matches: number | undefined | "cut" }[];
+  columns: { name: string; detail: string }[];
+  scaleCount: number;
+  rows: AttentionRow[];
+  show: "weights" | "relevance";
+  hasCls: boolean;
+  /** height / width of the image. */
+  aspect: number;
+  picture: string;
+  faded: string;
+}
+
+/**
+ * The figure of a caption and an image: static HTML, SVG and PNG. Each map is scaled to its own strongest patch, whose value is written
+ * in it. Words that no region matches at any scale are struck through; special tokens are dimmed, and all pads share one row (their mean).
+ * Throws AmsError when the numbers do not fit the words and the grid.
+ */
+export async function attentionFigure(input: AttentionInput): Promise<Figure> {
+  const { image, caption, scales, grid, title = "Attention of every word at every scale" } = input;
+  const show = input.show ?? "weights";
+  check(input);
+  const words = scales[0]?.matched.length ?? 0;
+  const hasCls = regionCount(input) > grid * grid;
+  const indexes = Array.from({ length: words }, (_, i) => i);
+  const pads = indexes.filter((i) => input.tokens.mask[i] === 0);
+  const row = (index: number): AttentionRow => ({
+    label: input.tokens.pieces[index] ?? "[PAD]",
+    kind: spanOf(input, index) === null ? "special" : "word",
+    ...cellsOf(input, [index], show),
+    boxes: boxesOf(input, index),
+  });
+  const known = indexes.filter((i) => input.tokens.mask[i] !== 0).map(row);
+  const rows = [
+    ...known.filter((r) => r.kind === "word"),
+    ...known.filter((r) => r.kind === "special"),
+    ...(pads.length === 0
+      ? []
+      : [{ label: `[PAD] × ${String(pads.length)}`, kind: "pad" as const, ...cellsOf(input, pads, show), boxes: [] }]),
+  ];
+  const [picture, faded] = await Promise.all([thumbnail(image, 300), thumbnail(image, 220, true)]);
+  const view: AttentionView = {
+    id: createHash("sha256")
+      .update(JSON.stringify([title, caption, show, rows]))
+      .digest("hex")
+      .slice(0, 8),
+    title,
+    caption: captionOf(input, rows),
+    columns: columnsOf(input),
+    scaleCount: scales.length,
+    rows,
+    show,
+    hasCls,
+    aspect: image.height / image.width,
+    picture: picture.uri,
+    faded: faded.uri,
+  };
+  return makeFigure({
+    title,
+    svg: attentionSvg(view),
+    html: attentionHtml(view),
+    text: textOf(view, caption),
+    json: {
+      title,
+      caption,
+      show,
+      grid,
+      scores: scales.map((scale) => scale.score),
+      words: rows.map(({ label, kind, cells }) => ({
+        label,
+        kind,
+        cells: cells.map(({ values, cls, matched }) => ({ values, cls, matched })),
+      })),
+    },
+  });
+}
+
+function regionCount({ scales, grid }: AttentionInput): number {
+  const words = scales[0]?.matched.length ?? 0;
+  return words === 0 ? grid * grid : (scales[0]?.weights.length ?? 0) / words;
+}
+
+function check(input: AttentionInput): void {
+  const { scales, grid } = input;
+  const regions = regionCount(input);
+  const words = scales[0]?.matched.length;
+  scales.forEach((scale, k) => {
+    const fits =
+      scale.matched.length === words &&
+      scale.weights.length === words * regions &&
+      scale.relevance.length === words * regions &&
+      (regions === grid * grid || regions === grid * grid + 1);
+    if (fits) return;
+    throw new AmsError(
+      `attention maps of ${String(scale.weights.length)} weights do not fit ${String(words)} words and ${String(grid)} x ${String(grid)} patches`,
+      {
+        where: `scale ${String(k + 1)} of an attention figure`,
+        hint: "pass maps of [words, regions] with regions = grid * grid, or one more when the first region is [CLS]",
+      },
+    );
+  });
+}
+
+/** The maps of one word, or the mean maps of several (the pads): a cell a scale and one for the sum. */
+function cellsOf(
+  { scales, grid, ...input }: AttentionInput,
+  indexes: number[],
+  show: "weights" | "relevance",
+): { cells: AttentionCell[]; matches: number } {
+  const regions = regionCount({ scales, grid, ...input });
+  const offset = regions - grid * grid; // [CLS] comes first
+  const means = scales.map((scale) => {
+    const source = show === "weights" ? scale.weights : scale.relevance;
+    const mean = new Array<number>(regions).fill(0);
+    for (const word of indexes) {
+      for (let r = 0; r < regions; r++) {
+        const value = source[word * regions + r]!;
+        if (value > 0) mean[r]! += value / indexes.length; // NaN and negative products have no colour
+      }
+    }
+    return mean;
+  });
+  const matched = scales.map((scale) => indexes.some((i) => scale.matched[i] === true));
+  const sum = Array.from({ length: regions }, (_, r) => means.reduce((total, mean) => total + (mean[r] ?? 0), 0));
+  const all = scales.length > 1 ? [...means, sum] : means;
+  const cells = all.map((mean, k) => {
+    const values = mean.slice(offset);
+    const strongest = Math.max(0, ...values);
+    return {
+      values: values.map((v) => Number(v.toPrecision(4))),
+      heat: heatPng(values, grid, strongest),
+      strongest,
+      cls: offset === 0 ? 0 : (mean[0] ?? 0),
+      matched: matched[k] ?? matched.some(Boolean),
+    };
+  });
+  return { cells, matches: matched.filter(Boolean).length };
+}
+
+function spanOf({ tokens }: AttentionInput, index: number): readonly [number, number] | null {
+  return tokens.spans[index] ?? null;
+}
+
+function boxesOf(input: AttentionInput, index: number): Rectangle[] {
+  const span = spanOf(input, index);
+  if (span === null) return [];
+  const { width, height } = input.image;
+  const boxes = (input.phrases ?? []).filter((p) => p.start < span[1] && span[0] < p.end).flatMap((p) => p.boxes);
+  return boxes.map((b) => ({ x: b.x / width, y: b.y / height, width: b.width / width, height: b.height / height }));
+}
+
+/** The caption cut at the spans of its pieces, each with the number of scales that match it. */
+function captionOf(input: AttentionInput, rows: AttentionRow[]): AttentionView["caption"] {
+  const out: AttentionView["caption"] = [];
+  const words = rows.filter((r) => r.kind === "word");
+  let at = 0;
+  let next = 0;
+  for (const span of input.tokens.spans.slice(0, input.scales[0]?.matched.length)) {
+    if (span === null) continue;
+    const word = words[next++];
+    if (span[0] < at) continue;
+    if (span[0] > at) out.push({ text: input.caption.slice(at, span[0]), matches: undefined });
+    out.push({ text: input.caption.slice(span[0], span[1]), matches: word?.matches });
+    at = span[1];
+  }
+  if (at < input.caption.length) {
+    out.push({ text: input.caption.slice(at), matches: input.tokens.truncated === true ? "cut" : undefined });
+  }
+  return out;
+}
+
+function columnsOf({ scales, layers }: AttentionInput): AttentionView["columns"] {
+  const columns = scales.map((scale, k) => ({
+    name: `scale ${String(k + 1)}`,
+    detail: `${layers?.[k] === undefined ? "" : `layer ${String(layers[k])}, `}S = ${scale.score.toFixed(2)}`,
+  }));
+  const total = scales.reduce((sum, scale) => sum + scale.score, 0);
+  return scales.length > 1 ? [...columns, { name: "sum", detail: `S = ${total.toFixed(2)}` }] : columns;
+}
+
+function textOf(view: AttentionView, caption: string): string {
+  const columns = ["word", ...view.columns.map((c) => c.name)];
+  const rows = view.rows.map((row) => [
+    row.label,
+    ...row.cells.map((cell) => (cell.matched ? cell.strongest.toFixed(2) : "-")),
+  ]);
+  const note =
+    view.show === "weights"
+      ? "(weight of the strongest patch; - where no region matches the word)"
+      : "(product with the strongest patch; - where no region matches the word)";
+  return [`${view.title}: "${caption}"`, note, renderTable({ columns, rows }).text].join("\n");
+}

@@ -1,0 +1,100 @@
+/** What every plot function returns: one picture in all its forms, that shows itself in a notebook and saves itself as a file. */
+import { mkdir, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { displaySymbol, escapeHtml, type MimeBundle } from "../display.js";
+import { AmsError } from "../errors.js";
+import { svgToPng } from "./raster.js";
+
+/** A figure for plotly.js: traces, layout, and the configuration that keeps it from sending anything anywhere. */
+export interface PlotlySpec {
+  data: Record<string, unknown>[];
+  layout: Record<string, unknown>;
+  config?: Record<string, unknown>;
+}
+
+export interface Figure {
+  title: string;
+  /** Set where the figure is interactive: what JupyterLab's plotly renderer draws. */
+  plotly?: PlotlySpec;
+  /** A self-contained picture. */
+  svg: string;
+  /** The same picture at twice its size in pixels, on white. */
+  png: Buffer;
+  /** Title and numbers, for terminals. */
+  text: string;
+  /** A static, self-contained piece of HTML (no script, nothing from the network) for figures that are not plotly's. */
+  html?: string;
+  /** The numbers behind the picture, as plain JSON. */
+  json: unknown;
+  [displaySymbol](): MimeBundle;
+  /** Writes .svg, .png, .html or .json by the ending of the name; resolves to the absolute path. */
+  save(file: string): Promise<string>;
+}
+
+export interface FigureParts {
+  title: string;
+  svg: string;
+  text: string;
+  plotly?: PlotlySpec;
+  html?: string;
+  json: unknown;
+}
+
+/** Completes a figure from its SVG: draws the PNG, and adds display and saving. */
+export async function makeFigure(parts: FigureParts): Promise<Figure> {
+  const png = await svgToPng(parts.svg);
+  const { plotly, html } = parts;
+  return {
+    ...parts,
+    png,
+    [displaySymbol]: () => ({
+      "text/plain": parts.text,
+      ...(plotly === undefined ? {} : { "application/vnd.plotly.v1+json": plotly, "image/svg+xml": parts.svg }),
+      ...(html === undefined ? {} : { "text/html": html }),
+      "image/png": png.toString("base64"),
+    }),
+    save: (file) => saveFigure({ ...parts, png }, file),
+  };
+}
+
+const endings = [".svg", ".png", ".html", ".json"];
+
+async function saveFigure(figure: FigureParts & { png: Buffer }, file: string): Promise<string> {
+  const target = path.resolve(file);
+  const ending = path.extname(target).toLowerCase();
+  if (!endings.includes(ending)) {
+    throw new AmsError(`a figure cannot be saved as "${ending === "" ? path.basename(file) : ending}"`, {
+      where: target,
+      hint: `end the name with ${endings.slice(0, -1).join(", ")} or ${endings.at(-1) ?? ""}, as in "figure.png"`,
+    });
+  }
+  const content =
+    ending === ".svg"
+      ? figure.svg
+      : ending === ".png"
+        ? figure.png
+        : ending === ".json"
+          ? `${JSON.stringify(figure.json)}\n`
+          : page(figure);
+  try {
+    await mkdir(path.dirname(target), { recursive: true });
+    await writeFile(target, content);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new AmsError(`the figure could not be written: ${reason}`, {
+      where: target,
+      hint: "give a path in a folder that you may write to",
+      cause,
+    });
+  }
+  return target;
+}
+
+/** A whole page around a figure: its own HTML, else its SVG. */
+function page({ title, html, svg }: FigureParts): string {
+  return (
+    `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>${escapeHtml(title)}</title>` +
+    `<style>:root{color-scheme:light dark}body{margin:16px;font-family:sans-serif}</style></head>` +
+    `<body>${html ?? svg}</body></html>\n`
+  );
+}

@@ -1,0 +1,149 @@
+/** A gallery of hits: for every query the best answers with their scores, and which of them are right. */
+import { createHash } from "node:crypto";
+import { makeFigure, type Figure } from "./figure.js";
+import { galleryHtml } from "./galleryHtml.js";
+import { gallerySvg, markOf } from "./gallerySvg.js";
+import { thumbnail, type Picture, type Thumbnail } from "./raster.js";
+
+export interface GalleryHit {
+  image?: Picture;
+  text?: string;
+  score: number;
+  /** Whether it belongs to the query; undefined where nobody knows. */
+  right?: boolean;
+}
+
+export interface GalleryRow {
+  query: { text: string } | { image: Picture };
+  /** Best first. */
+  hits: readonly GalleryHit[];
+  /** A remark under the query, e.g. "right answer at rank 12". */
+  note?: string;
+}
+
+/** A row with its pictures made small. */
+export interface GalleryView {
+  title: string;
+  id: string;
+  rows: {
+    text: string | undefined;
+    picture: Thumbnail | undefined;
+    note: string | undefined;
+    hits: { text: string | undefined; picture: Thumbnail | undefined; score: number; right: boolean | undefined }[];
+  }[];
+}
+
+/** Draws the rows; pictures are shown 128 pixels large (and stored at twice that, for sharp screens, when there are few). */
+export async function galleryFigure({ title, rows }: { title: string; rows: readonly GalleryRow[] }): Promise<Figure> {
+  const count = rows.reduce((sum, { hits }) => sum + 1 + hits.length, 0);
+  const size = count <= 40 ? 256 : 160;
+  const small = async (picture: Picture | undefined): Promise<Thumbnail | undefined> =>
+    picture === undefined ? undefined : thumbnail(picture, size);
+  const view: GalleryView = { title, id: "", rows: [] };
+  for (const { query, hits, note } of rows) {
+    view.rows.push({
+      text: "text" in query ? query.text : undefined,
+      picture: await small("image" in query ? query.image : undefined),
+      note,
+      hits: await Promise.all(
+        hits.map(async ({ image, text, score, right }) => ({ text, picture: await small(image), score, right })),
+      ),
+    });
+  }
+  view.id = createHash("sha256").update(JSON.stringify(view)).digest("hex").slice(0, 8);
+  return makeFigure({
+    title,
+    svg: gallerySvg(view),
+    html: galleryHtml(view),
+    text: textOf(title, rows),
+    json: {
+      title,
+      rows: rows.map(({ query, hits, note }) => ({
+        query: "text" in query ? query.text : nameOf(query.image),
+        note,
+        hits: hits.map(({ image, text, score, right }) => ({
+          image: image === undefined ? undefined : nameOf(image),
+          text,
+          score: Number.isFinite(score) ? score : null,
+          right,
+        })),
+      })),
+    },
+  });
+}
+
+/** What `galleryOf` reads of an evaluation. */
+export interface GalleryEvaluation {
+  /** [images, captions], row-major. */
+  scores: ArrayLike<number>;
+  /** The image of each caption. */
+  owner: ArrayLike<number>;
+  items: readonly { image: string; captions: readonly { text: string }[] }[];
+}
+
+export interface GalleryChoice {
+  /** Captions looking for images (default), or images looking for captions. */
+  direction?: "t2i" | "i2t";
+  /** Which captions or images ask; default `count` of them, evenly spread. */
+  queries?: readonly number[];
+  count?: number;
+  /** Hits a query. */
+  k?: number;
+}
+
+/** Rows for the queries of an evaluation. Equal scores count against the right answer, as in the recalls. */
+export function galleryOf(evaluation: GalleryEvaluation, choice: GalleryChoice = {}): GalleryRow[] {
+  const { direction = "t2i", count = 5, k = 5 } = choice;
+  const { scores, owner, items } = evaluation;
+  const captions = owner.length;
+  const images = captions === 0 ? 0 : scores.length / captions;
+  const total = direction === "t2i" ? captions : images;
+  const queries =
+    choice.queries ??
+    Array.from({ length: Math.min(count, total) }, (_, i) => Math.floor(((i + 0.5) * total) / Math.min(count, total)));
+  const texts = captionTexts(evaluation);
+  return queries.map((query) => {
+    const length = direction === "t2i" ? images : captions;
+    const answers = Array.from({ length }, (_, i) => {
+      const [image, caption] = direction === "t2i" ? [i, query] : [query, i];
+      return { image, caption, score: scores[image * captions + caption] ?? NaN, right: owner[caption] === image };
+    });
+    answers.sort((a, b) => b.score - a.score || Number(a.right) - Number(b.right));
+    const rank = answers.findIndex((answer) => answer.right) + 1;
+    return {
+      query: direction === "t2i" ? { text: texts[query] ?? "" } : { image: items[query]?.image ?? "" },
+      note:
+        rank === 0 ? "no right answer in this gallery" : `right answer at rank ${String(rank)} of ${String(length)}`,
+      hits: answers.slice(0, k).map(({ image, caption, score, right }) => ({
+        ...(direction === "t2i" ? { image: items[image]?.image ?? "" } : { text: texts[caption] ?? "" }),
+        score,
+        right,
+      })),
+    };
+  });
+}
+
+/** The text of each caption: the captions of an image follow each other in `owner`. */
+function captionTexts({ owner, items }: GalleryEvaluation): string[] {
+  const used = new Map<number, number>();
+  return Array.from(owner, (image) => {
+    const number = used.get(image) ?? 0;
+    used.set(image, number + 1);
+    return items[image]?.captions[number]?.text ?? "";
+  });
+}
+
+function nameOf(picture: Picture): string {
+  return typeof picture === "string" ? picture : "picture";
+}
+
+function textOf(title: string, rows: readonly GalleryRow[]): string {
+  const lines = rows.flatMap(({ query, hits, note }) => [
+    `\n${"text" in query ? `"${query.text}"` : nameOf(query.image)}${note === undefined ? "" : ` (${note})`}`,
+    ...hits.map(
+      ({ image, text, score, right }, i) =>
+        `  ${String(i + 1)}. ${markOf(right)}${score.toFixed(3)}  ${[image === undefined ? "" : nameOf(image), text ?? ""].filter((t) => t !== "").join("  ")}`,
+    ),
+  ]);
+  return [title, ...(rows.length === 0 ? ["no queries"] : lines)].join("\n");
+}
