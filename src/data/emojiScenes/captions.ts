@@ -8,7 +8,7 @@ import { isBetween, relate } from "./relations.js";
 
 export const captionsPerScene = 5;
 /** Longer sentences would be cut by the 30 word pieces of the text encoder. */
-const mostCharacters = 112;
+const mostCharacters = 104;
 
 /** What the templates see: phrases of the chosen groups, in telling order, and words for the place. */
 interface Telling {

@@ -3,7 +3,10 @@ import type { Random } from "../../random.js";
 import type { NounPhrase } from "./phrases.js";
 import type { SceneGroup } from "./plan.js";
 
-/** Participles by category on the ground; `other` for the rest. Not "left": "is left in front of" would read as a side. */
+/**
+ * Participles by category on the ground; `large` for plants and objects that stand by themselves, `other` for the rest.
+ * Not "left": "is left in front of" would read as a side.
+ */
 const onGround: Record<string, string[]> = {
   animal: ["standing", "resting", "waiting", "sitting"],
   bird: ["standing", "resting", "waiting"],
@@ -12,12 +15,13 @@ const onGround: Record<string, string[]> = {
   vehicle: ["parked", "stopped", "standing"],
   building: ["standing", "located"],
   furniture: ["standing", "placed"],
-  plant: ["placed", "growing"],
+  plant: ["placed"],
   food: ["lying", "placed"],
   clothing: ["lying", "placed"],
   instrument: ["lying", "placed"],
   toy: ["lying", "placed"],
-  other: ["placed", "resting"],
+  other: ["placed", "sitting"],
+  large: ["standing", "placed"],
 };
 const inAir: Record<string, string[]> = {
   bird: ["flying", "gliding"],
@@ -36,9 +40,10 @@ const inWater: Record<string, string[]> = {
 
 /** "is parked" or "are parked", sometimes with a finite verb: "sits", "stand". */
 export function isDoing(group: SceneGroup, phrase: NounPhrase, random: Random): string {
-  const { category } = group.object;
+  const { category, size } = group.object;
+  const kind = size >= 3 && (category === "object" || category === "plant") ? "large" : category;
   const table = group.zone === "ground" ? onGround : group.zone === "air" ? inAir : inWater;
-  const participle = random.choice(table[category] ?? table["other"] ?? ["placed"]);
+  const participle = random.choice(table[kind] ?? table["other"] ?? ["placed"]);
   if (["standing", "sitting", "lying", "flying", "floating", "swimming"].includes(participle) && random.next() < 0.4) {
     return finite(participle, phrase.plural);
   }

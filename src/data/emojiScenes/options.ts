@@ -27,7 +27,7 @@ export interface SceneRecipe {
   counts: Record<SceneSplit, number>;
 }
 
-const generator = 1;
+const generator = 2;
 const mostScenes = 100_000;
 
 /** Checks options from people and fills in defaults. Errors: AmsError naming the option, its value and its limits. */

@@ -53,7 +53,7 @@ export const placeWords: Record<ScenePlace, PlaceWords> = {
     any: ["at the beach", "by the sea", "at the seaside"],
     air: ["above the beach", "over a sandy beach", "in the sky by the sea", "in the air over the sand"],
     water: [],
-    scenery: ["a sandy beach", "a beach", "the seashore", "a beach at the blue sea"],
+    scenery: ["a sandy beach", "a beach", "the seashore", "a beach by the sea"],
   },
   sea: {
     ground: [],
@@ -74,11 +74,11 @@ export const placeWords: Record<ScenePlace, PlaceWords> = {
     any: ["on a table", "on a wooden table", "on a tabletop"],
     air: [],
     water: [],
-    scenery: ["a table", "a wooden table", "a tabletop"],
+    scenery: ["a table", "a wooden table", "a tabletop", "the top of a table"],
   },
   street: {
     ground: ["on the road", "on the street", "on a city street", "on the pavement"],
-    any: ["in the city", "in town", "in front of city buildings", "in a city street"],
+    any: ["in the city", "in town", "in front of city buildings", "downtown"],
     air: ["above the street", "over the city", "in the air above the road", "in the sky over town"],
     water: [],
     scenery: ["a city street", "a road in the city", "a street between tall buildings", "the road"],

@@ -1,6 +1,6 @@
 /** What can truly be said about where two groups are: left of, above, in front of, near, between. */
 import type { Random } from "../../random.js";
-import { groupBox } from "./layout.js";
+import { floats, groupBox } from "./layout.js";
 import type { SceneGroup } from "./plan.js";
 
 export type Relation = "left" | "right" | "above" | "below" | "front" | "behind" | "near";
@@ -31,7 +31,9 @@ export function relationsOf(a: SceneGroup, b: SceneGroup): Relation[] {
   const sameGround = a.zone === b.zone && a.zone === "ground";
   const feet = p.y + p.height - q.y - q.height;
   if (stacked && sameGround && Math.abs(feet) > 0.1) relations.push(feet > 0 ? "front" : "behind");
-  if (stacked && !sameGround && apartY) {
+  // Of things on the water the upper one is farther away, not higher.
+  const afloat = a.zone === "water" && b.zone === "water" && (floats(a) || floats(b));
+  if (stacked && !sameGround && !afloat && apartY) {
     // What stands on the ground or swims is not said to be above what flies.
     if (p.y + p.height / 2 < q.y + q.height / 2 && !(a.zone !== "air" && b.zone === "air")) relations.push("above");
     if (p.y + p.height / 2 > q.y + q.height / 2 && !(b.zone !== "air" && a.zone === "air")) relations.push("below");
