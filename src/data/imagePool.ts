@@ -31,7 +31,7 @@ export interface PreparedImages {
 interface Pending {
   task: WorkerTask;
   resolve(result: WorkerResult): void;
-  reject(error: unknown): void;
+  reject(error: Error): void;
 }
 
 interface Member {

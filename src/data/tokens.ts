@@ -21,7 +21,7 @@ export interface Tokenizer {
   vocabularySize: number;
   /** Id -> piece. */
   words: string[];
-  encode(text: string, maxLength?: number): Encoded;
+  encode: (text: string, maxLength?: number) => Encoded;
 }
 
 /** The word piece model of @huggingface/tokenizers, as far as it is used. */
