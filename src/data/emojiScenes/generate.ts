@@ -3,13 +3,13 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, w
 import path from "node:path";
 import { Worker } from "node:worker_threads";
 import type { Context } from "../../context.js";
-import { AmsError } from "../../errors.js";
 import { writeAnnotations } from "./annotations.js";
 import { artistVersion } from "./icons.js";
 import { artists } from "./objects.js";
 import type { SceneRecipe } from "./options.js";
 import { sceneSplits } from "./splits.js";
 import type { Block, WorkerReport, WorkerTask } from "./worker.js";
+import { writeError } from "./writeErrors.js";
 
 export interface Manifest {
   recipe: SceneRecipe;
@@ -46,7 +46,7 @@ export async function generateScenes(
     writeFileSync(path.join(part, "manifest.json"), `${JSON.stringify(manifest, undefined, 2)}\n`);
     renameSync(part, folder);
   } catch (error) {
-    throw asAmsError(error, folder);
+    throw writeError(error, path.dirname(folder));
   }
 }
 
@@ -139,19 +139,4 @@ function feed(thread: Worker, todo: Block[], signal: AbortSignal, drew: (scenes:
 
 function versions(): Record<string, string> {
   return Object.fromEntries(artists.map((artist) => [`@iconify-json/${artist}`, artistVersion(artist)]));
-}
-
-/** What the file system says, as something a person can mend. */
-function asAmsError(error: unknown, folder: string): unknown {
-  const code = (error as NodeJS.ErrnoException | undefined)?.code;
-  const where = path.dirname(folder);
-  if (code === "ENOSPC" || code === "EDQUOT") {
-    const hint = "free some space, or choose another place with the option folder or the variable AMS_HOME";
-    return new AmsError("the disk is full: the scenes could not be written", { where, hint, cause: error });
-  }
-  if (code === "EACCES" || code === "EPERM" || code === "EROFS" || code === "ENOTDIR" || code === "EEXIST") {
-    const hint = "choose another place with the option folder or the variable AMS_HOME";
-    return new AmsError(`the scenes could not be written (${code})`, { where, hint, cause: error });
-  }
-  return error;
 }

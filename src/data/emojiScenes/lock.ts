@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Context } from "../../context.js";
-import { AmsError } from "../../errors.js";
+import { writeError } from "./writeErrors.js";
 
 const held = new Set<string>();
 
@@ -14,7 +14,8 @@ export async function withLock(folder: string, context: Context, work: () => Pro
   while (!acquire(file)) {
     if (!told) context.note(`waiting for another process that makes ${folder}`);
     told = true;
-    await sleep(300, undefined, { signal: context.signal });
+    await sleep(300);
+    context.signal.throwIfAborted();
   }
   try {
     await work();
@@ -27,18 +28,15 @@ export async function withLock(folder: string, context: Context, work: () => Pro
 function acquire(file: string): boolean {
   try {
     mkdirSync(path.dirname(file), { recursive: true });
+  } catch (error) {
+    throw writeError(error, path.dirname(file));
+  }
+  try {
     writeFileSync(file, String(process.pid), { flag: "wx" });
     held.add(file);
     return true;
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code !== "EEXIST") {
-      throw new AmsError(`the scenes could not be written (${code ?? "unknown error"})`, {
-        where: path.dirname(file),
-        hint: "choose another place with the option folder or the variable AMS_HOME",
-        cause: error,
-      });
-    }
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw writeError(error, path.dirname(file));
   }
   if (!isAlive(file)) rmSync(file, { force: true });
   return false;

@@ -32,12 +32,6 @@ export interface SceneDataset extends Dataset {
 
 /** The items of a complete folder. Errors: AmsError where files are missing or not what the manifest says. */
 export async function readScenes(folder: string): Promise<SceneDataset> {
-  const damaged = (what: string, cause?: unknown): AmsError =>
-    new AmsError(`the generated scenes are damaged: ${what}`, {
-      where: folder,
-      hint: "delete this folder; the scenes are then generated anew",
-      cause,
-    });
   const manifest = readManifest(folder);
   const hash = createHash("sha256");
   const splits: Record<string, SceneItem[]> = {};
@@ -46,20 +40,33 @@ export async function readScenes(folder: string): Promise<SceneDataset> {
     try {
       content = readFileSync(path.join(folder, scenesFile(split)));
     } catch (cause) {
-      throw damaged(`${scenesFile(split)} cannot be read`, cause);
+      throw damaged(folder, `${scenesFile(split)} cannot be read`, cause);
     }
     hash.update(content);
     splits[split] = await parse(content, path.join(folder, "images"));
   }
   const fingerprint = hash.digest("hex");
-  if (fingerprint !== manifest.hash) throw damaged("the annotations were changed");
+  if (fingerprint !== manifest.hash) throw damaged(folder, "the annotations were changed");
   const images = readdirSync(path.join(folder, "images")).length;
-  if (images !== manifest.images) throw damaged(`${String(images)} of ${String(manifest.images)} images are there`);
+  if (images !== manifest.images)
+    throw damaged(folder, `${String(images)} of ${String(manifest.images)} images are there`);
   return { name: "scenes", root: path.join(folder, "images"), splits, fingerprint: fingerprint.slice(0, 12), manifest };
 }
 
 export function readManifest(folder: string): Manifest {
-  return JSON.parse(readFileSync(path.join(folder, "manifest.json"), "utf8")) as Manifest;
+  try {
+    return JSON.parse(readFileSync(path.join(folder, "manifest.json"), "utf8")) as Manifest;
+  } catch (cause) {
+    throw damaged(folder, "manifest.json cannot be read", cause);
+  }
+}
+
+function damaged(folder: string, what: string, cause?: unknown): AmsError {
+  return new AmsError(`the generated scenes are damaged: ${what}`, {
+    where: folder,
+    hint: "delete this folder; the scenes are then generated anew",
+    cause,
+  });
 }
 
 /** Line by line from the bytes: 100,000 scenes are too long for one string. */
