@@ -58,7 +58,9 @@ export async function installPython(say) {
 }
 
 function works() {
-  return spawnSync(python, ["-c", "import jupyterlab, nbclient, nbconvert"], { env: environment() }).status === 0;
+  const code =
+    "import sys; from importlib.util import find_spec; sys.exit(not (find_spec('jupyterlab') and find_spec('nbconvert')))";
+  return spawnSync(python, ["-c", code], { env: environment() }).status === 0;
 }
 
 /** JupyterLab asks at its first start whether it may fetch news: answered with no, without a pop-up. */

@@ -27,7 +27,7 @@ export async function step(name, work) {
       process.stdout.write(`\r\u001b[2K${`  … ${name}  ${text}`.slice(0, width)}`);
     } else if (now - shown >= 15_000) {
       shown = now;
-      if (now !== started) process.stdout.write(`  … ${name}  ${text}\n`);
+      if (now !== started) process.stdout.write(`${`  … ${name}  ${text}`.slice(0, 119)}\n`);
     }
   };
   if (live) say("");

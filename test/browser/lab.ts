@@ -132,16 +132,17 @@ const overrides = {
 interface JupyterApp {
   commands: { execute(id: string): Promise<unknown> };
   shell: {
+    /** null until the notebook is open. */
     currentWidget: {
       content: { model: { toJSON(): { cells: NotebookCell[] } } };
       sessionContext?: { session?: { kernel?: { status: string } | null } | null };
-    };
+    } | null;
   };
 }
 
 function kernelIsIdle(): boolean {
   const { jupyterapp } = globalThis as unknown as { jupyterapp?: JupyterApp };
-  return jupyterapp?.shell.currentWidget.sessionContext?.session?.kernel?.status === "idle";
+  return jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === "idle";
 }
 
 async function runAllCells(): Promise<string> {
@@ -153,7 +154,7 @@ async function runAllCells(): Promise<string> {
 function readCells(page: Page): Promise<NotebookCell[]> {
   return page.evaluate(() => {
     const { jupyterapp } = globalThis as unknown as { jupyterapp: JupyterApp };
-    return jupyterapp.shell.currentWidget.content.model.toJSON().cells;
+    return jupyterapp.shell.currentWidget?.content.model.toJSON().cells ?? [];
   });
 }
 
@@ -166,7 +167,7 @@ async function freePort(): Promise<number> {
 }
 
 async function answers(url: string, server: ChildProcess, log: () => string): Promise<void> {
-  for (const end = Date.now() + 90_000; Date.now() < end; ) {
+  for (const end = Date.now() + 90_000; Date.now() < end;) {
     if (server.exitCode !== null) break;
     try {
       if ((await fetch(url)).ok) return;
