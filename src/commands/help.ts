@@ -32,58 +32,51 @@ export function overview(commands: Command[], prefix: Prefix, extra: VerbLine[] 
 export function commandHelp(command: Command, prefix: Prefix): MimeBundle {
   const magic = prefix === "%ams ";
   const infos = optionInfos(command).filter((info) => magic || info.codeOnly !== true);
-  const positional = infos.find(({ key }) => key === command.positional?.option);
-  const free =
-    positional === undefined
-      ? ""
-      : positional.required
-        ? ` ${placeholder(positional)}`
-        : ` [${placeholder(positional)}]`;
-  const examples = command.examples.map((example) => prefix + example);
+  const free = infos.find(({ key }) => key === command.positional?.option);
+  const freeWord = free === undefined ? "" : free.required ? ` ${valueWord(free)}` : ` [${valueWord(free)}]`;
+  const more = infos.length > (free === undefined ? 0 : 1) ? " [options]" : "";
   return page([
     { line: `${prefix}${command.name}: ${command.summary}` },
     { line: command.about },
-    { line: `usage: ${prefix}${command.name}${free}${infos.length > (free === "" ? 0 : 1) ? " [options]" : ""}` },
-    ...(infos.length === 0
-      ? []
-      : [
-          {
-            table: {
-              columns: ["option", "value", "default", "meaning"],
-              rows: infos.map((info) => [
-                optionName(info, info === positional),
-                valueText(info),
-                info.default === undefined ? (info.required ? "required" : null) : defaultText(info.default),
-                info.help,
-              ]),
-            },
-          },
-        ]),
-    { line: "for example", list: examples },
+    { line: `usage: ${prefix}${command.name}${freeWord}${more}` },
+    ...(infos.length === 0 ? [] : [{ entries: infos.map((info) => entryOf(info, info === free)) }]),
+    { line: "for example", list: command.examples.map((example) => prefix + example) },
     ...(magic ? [{ line: `in code: ${codeExample(command)}` }] : []),
   ]);
 }
 
-function optionName(info: OptionInfo, positional: boolean): string {
-  if (info.codeOnly === true) return `${info.key} (in code)`;
-  return [positional && info.required ? placeholder(info) : info.flag, ...info.otherFlags].join(", ");
+/** One option in help. */
+interface Entry {
+  name: string;
+  value: string;
+  meaning: string;
+  remarks: string[];
 }
 
-function placeholder(info: OptionInfo): string {
+function entryOf(info: OptionInfo, free: boolean): Entry {
+  const switched = info.kinds.length === 1 && info.kinds[0] === "boolean";
+  return {
+    name: info.codeOnly === true ? info.key : free && info.required ? valueWord(info) : info.flag,
+    value:
+      switched || (free && info.required)
+        ? ""
+        : info.kinds.includes("boolean")
+          ? `[${valueWord(info)}]`
+          : valueWord(info),
+    meaning: info.help,
+    remarks: [
+      ...(info.codeOnly === true ? ["only in code"] : []),
+      ...(info.choices.length > 0 ? [`one of ${info.choices.join(", ")}`] : []),
+      ...(info.list ? ["may be given several times"] : []),
+      ...(switched && info.default === true ? [`--no-${info.flag.slice(2)} turns it off`] : []),
+      ...(info.default === undefined || switched ? [] : [`default ${String(info.default)}`]),
+      ...(info.otherFlags.length > 0 ? [`also ${info.otherFlags.join(", ")}`] : []),
+    ],
+  };
+}
+
+function valueWord(info: OptionInfo): string {
   return info.value ?? info.key.toUpperCase();
-}
-
-/** A boolean needs no value; `[NAME]` when the value may be left out. */
-function valueText(info: OptionInfo): string | null {
-  if (info.codeOnly === true) return info.value ?? null;
-  if (info.kinds.length === 1 && info.kinds[0] === "boolean")
-    return info.default === true ? "--no-... turns it off" : null;
-  const text = info.choices.length > 0 ? info.choices.join("|") : placeholder(info);
-  return (info.kinds.includes("boolean") ? `[${text}]` : text) + (info.list ? " ..." : "");
-}
-
-function defaultText(value: unknown): string {
-  return typeof value === "string" ? value : JSON.stringify(value);
 }
 
 /** `train --epochs 5 --lr 2e-5` -> `await ams.train({epochs: 5, learningRate: 0.00002})`. */
@@ -102,17 +95,47 @@ export function codeExample(command: Command): string {
   return `await ams.${command.name}(${parts.join(", ")})`;
 }
 
-type Block = { line: string; list?: string[] } | { table: Table };
+type Block = { line: string; list?: string[] } | { table: Table } | { entries: Entry[] };
+
+const textWidth = 100;
 
 function page(blocks: Block[]): MimeBundle {
   const text = blocks.map((block) => {
     if ("table" in block) return renderTable(block.table).text;
-    return [block.line, ...(block.list ?? []).map((item) => `  ${item}`)].join("\n");
+    if ("entries" in block) return block.entries.map(entryText).join("\n");
+    return [...wrap(block.line, textWidth), ...(block.list ?? []).map((item) => `  ${item}`)].join("\n");
   });
   const html = blocks.map((block) => {
     if ("table" in block) return renderTable(block.table).html;
+    if ("entries" in block) {
+      const rows = block.entries.map(({ name, value, meaning, remarks }) => [name, value, meaning, remarks.join("; ")]);
+      return renderTable({ columns: ["option", "value", "meaning", ""], rows }).html;
+    }
     const list = block.list === undefined ? "" : `<pre>${block.list.map(escapeHtml).join("\n")}</pre>`;
     return `<p>${escapeHtml(block.line)}</p>${list}`;
   });
   return { "text/plain": text.join("\n\n"), "text/html": html.join("") };
+}
+
+/** The name on the left, the meaning wrapped beside it. */
+function entryText({ name, value, meaning, remarks }: Entry): string {
+  const left = `  ${name}${value === "" ? "" : ` ${value}`}`;
+  const indent = 26;
+  const lines = wrap(meaning + (remarks.length > 0 ? ` (${remarks.join("; ")})` : ""), textWidth - indent);
+  const beside = left.length <= indent - 2;
+  return [
+    ...(beside ? [] : [left]),
+    ...lines.map((text, i) => (i === 0 && beside ? left : "").padEnd(indent) + text),
+  ].join("\n");
+}
+
+/** Breaks a paragraph between words. */
+function wrap(text: string, width: number): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(" ")) {
+    const last = lines.at(-1);
+    if (last === undefined || last.length + 1 + word.length > width) lines.push(word);
+    else lines[lines.length - 1] = `${last} ${word}`;
+  }
+  return lines;
 }

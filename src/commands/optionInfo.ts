@@ -24,7 +24,7 @@ export interface OptionInfo extends OptionDetails {
 
 /** The part of JSON Schema that options use. */
 interface JsonSchema {
-  type?: string;
+  type?: string | string[];
   enum?: unknown[];
   default?: unknown;
   items?: JsonSchema;
@@ -46,8 +46,12 @@ export function camel(flag: string): string {
 export function optionInfos(command: Command): OptionInfo[] {
   return Object.entries(command.options).map(([key, schema]) => {
     const json = z.toJSONSchema(schema, { io: "input", unrepresentable: "any" }) as JsonSchema;
-    const list = json.type === "array";
-    const forms = alternatives(list ? (json.items ?? {}) : json);
+    const all = alternatives(json);
+    const lists = all.filter((form) => form.type === "array");
+    const forms = [
+      ...all.filter((form) => form.type !== "array"),
+      ...lists.flatMap(({ items }) => alternatives(items ?? {})),
+    ];
     const otherFlags = Object.entries(command.aliases)
       .filter(([, target]) => target === key)
       .map(([alias]) => `--${kebab(alias)}`);
@@ -56,7 +60,7 @@ export function optionInfos(command: Command): OptionInfo[] {
       key,
       flag: `--${kebab(key)}`,
       kinds: kindsOf(forms),
-      list,
+      list: lists.length > 0,
       choices: forms.some(isOpenString) ? [] : forms.flatMap((form) => form.enum ?? []).map(String),
       ...(json.default === undefined ? {} : { default: json.default }),
       required: !schema.safeParse(undefined).success,
@@ -67,7 +71,11 @@ export function optionInfos(command: Command): OptionInfo[] {
 }
 
 function isOpenString(form: JsonSchema): boolean {
-  return form.type === "string" && form.enum === undefined;
+  return form.enum === undefined && typesOf(form).includes("string");
+}
+
+function typesOf({ type }: JsonSchema): string[] {
+  return Array.isArray(type) ? type : type === undefined ? [] : [type];
 }
 
 function alternatives(schema: JsonSchema): JsonSchema[] {
@@ -75,8 +83,6 @@ function alternatives(schema: JsonSchema): JsonSchema[] {
 }
 
 function kindsOf(forms: JsonSchema[]): Kind[] {
-  const kinds = forms.flatMap(({ type }): Kind[] =>
-    type === "boolean" || type === "integer" || type === "number" || type === "string" ? [type] : [],
-  );
-  return [...new Set(kinds)];
+  const known: string[] = ["boolean", "integer", "number", "string"] satisfies Kind[];
+  return [...new Set(forms.flatMap(typesOf).filter((type) => known.includes(type)))] as Kind[];
 }

@@ -1,3 +1,37 @@
+/** What stays from one command to the next: the open data set, the model, the last results, the folder of relative paths. */
+import { homedir } from "node:os";
+import path from "node:path";
+import type { Dataset } from "../data/dataset.js";
+import type { Evaluation } from "../evaluate/index.js";
+import type { Model } from "../model/ams.js";
+import type { Figure } from "../plot/figure.js";
+import type { Hits } from "../search/index.js";
+import type { Run } from "../train/trainer.js";
+
 export interface Session {
   cwd: string;
+  dataset?: Dataset;
+  model?: Model;
+  run?: Run;
+  /** Evaluations of the current model in the order they were made; a new or trained model empties the list. */
+  evaluations: Evaluation[];
+  hits?: Hits;
+  figure?: Figure;
+  /** The warning about the engine that was shown, so that it is not shown again. */
+  saidWarning?: string;
+}
+
+export function createSession(cwd: string): Session {
+  return { cwd, evaluations: [] };
+}
+
+/** The model that later commands use; what was measured before belongs to another model. */
+export function setModel(session: Session, model: Model): void {
+  if (session.model !== model) session.evaluations = [];
+  session.model = model;
+}
+
+/** Relative to the session's folder; `~/` is the home folder. */
+export function resolvePath(session: Session, text: string): string {
+  return path.resolve(session.cwd, text.replace(/^~(?=$|[/\\])/, homedir()));
 }

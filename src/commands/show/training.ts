@@ -1,33 +1,8 @@
 /** The live display of a training: where it stands, the loss curve, one table row per epoch; its last state is the record. */
 import { escapeHtml, renderTable, type MimeBundle } from "../../display.js";
 import { blockLine, sparkline } from "../../plot/sparkline.js";
+import type { TrainingState } from "../../train/records.js";
 import { formatNumber, formatSeconds } from "./format.js";
-
-/** Recalls of one direction, in percent. */
-interface Recalls {
-  r1: number;
-  r5: number;
-  r10: number;
-}
-
-export interface TrainingState {
-  /** The run's name. */
-  name: string;
-  recipe: string;
-  epochs: {
-    epoch: number;
-    step: number;
-    loss: number;
-    seconds: number;
-    evaluation?: { split: string; images: number; i2t: Recalls; t2i: Recalls; rsum: number };
-  }[];
-  steps: { step: number; loss: number; learningRate: number; imagesPerSecond: number }[];
-  step: number;
-  totalSteps: number;
-  status: "running" | "finished" | "stopped";
-  /** Estimated time left; shown while running. */
-  secondsLeft?: number;
-}
 
 /** One line: "step 120/400 · loss 4.213 · lr 2.0e-5 · 83 images/s · 2 min 5 s left". */
 export function trainingLine(state: TrainingState): string {
@@ -42,11 +17,9 @@ export function trainingLine(state: TrainingState): string {
           `lr ${last.learningRate.toExponential(1)}`,
           `${last.imagesPerSecond.toFixed(last.imagesPerSecond < 10 ? 1 : 0)} images/s`,
         ]),
-    ...(state.status === "running"
-      ? state.secondsLeft === undefined
-        ? []
-        : [`${formatSeconds(state.secondsLeft)} left`]
-      : [`${state.status}${seconds > 0 ? ` after ${formatSeconds(seconds)}` : ""}`]),
+    ...(state.status === "training" ? [`${formatSeconds(state.secondsLeft)} left`] : []),
+    ...(state.status === "evaluating" ? ["evaluating"] : []),
+    ...(ended(state) ? [`${state.status}${seconds > 0 ? ` after ${formatSeconds(seconds)}` : ""}`] : []),
   ].join(" · ");
 }
 
@@ -57,11 +30,10 @@ export function trainingDisplay(state: TrainingState): MimeBundle {
   const line = trainingLine(state);
   const table = state.epochs.length > 0 ? epochTable(state) : undefined;
   const percent = state.totalSteps > 0 ? Math.min(100, (100 * state.step) / state.totalSteps) : 0;
-  const bar =
-    state.status === "running"
-      ? `<div style="background:#8883;height:6px;width:320px;border-radius:3px">` +
-        `<div style="background:#4c78a8;height:6px;width:${percent.toFixed(1)}%;border-radius:3px"></div></div>`
-      : "";
+  const bar = !ended(state)
+    ? `<div style="background:#8883;height:6px;width:320px;border-radius:3px">` +
+      `<div style="background:#4c78a8;height:6px;width:${percent.toFixed(1)}%;border-radius:3px"></div></div>`
+    : "";
   return {
     "text/html":
       `<div><b>${escapeHtml(title)}</b> ${escapeHtml(line)}${bar}` +
@@ -82,6 +54,10 @@ function curve(losses: number[]): string {
   return `<img alt="loss curve" style="vertical-align:middle" src="data:image/svg+xml;base64,${svg}">`;
 }
 
+function ended({ status }: TrainingState): boolean {
+  return status === "finished" || status === "stopped";
+}
+
 function range(losses: number[]): string {
   return `${formatNumber(losses[0] ?? NaN)} to ${formatNumber(losses.at(-1) ?? NaN)}`;
 }
@@ -92,7 +68,7 @@ function epochTable(state: TrainingState): { text: string; html: string } {
   return renderTable({
     columns: ["epoch", "steps", "loss", "time", ...(evaluated === undefined ? [] : recallColumns)],
     rows: state.epochs.map(({ epoch, step, loss, seconds, evaluation: e }) => [
-      epoch,
+      epoch + 1,
       step,
       formatNumber(loss),
       formatSeconds(seconds),

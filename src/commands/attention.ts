@@ -1,0 +1,66 @@
+/** From a picture and a caption to the attention figure: the evaluation's pipeline, with every intermediate kept. */
+import * as tf from "@tensorflow/tfjs-core";
+import { loadPixels } from "../data/batches.js";
+import type { Item } from "../data/dataset.js";
+import { decodeImage } from "../data/decode.js";
+import { attentionMaps, type AttentionMap } from "../match/maps.js";
+import { encodeCaptions, encodeImages, patchGrid, type Model } from "../model/ams.js";
+import { attentionFigure } from "../plot/attention.js";
+import type { Figure } from "../plot/figure.js";
+
+export interface AttentionRequest {
+  /** Path of the image. */
+  image: string;
+  caption: string;
+  /** The item that image and caption belong to, for the true boxes of its phrases. */
+  item?: Item;
+  /** Default: the model's mined safe threshold. */
+  threshold?: number;
+}
+
+/** Scores one pair at every scale and draws what each word attends to. */
+export async function drawAttention(model: Model, request: AttentionRequest): Promise<Figure> {
+  const { caption, item } = request;
+  const { config } = model;
+  const { pixels: side } = config.image;
+  const [image, pixels] = await Promise.all([decodeImage(request.image), loadPixels([request.image], side)]);
+  const tokens = model.tokenizer.encode(caption, config.maxLength);
+  // Where pads do not count as words they are left out of the norms; else they are words like others.
+  const counts = model.quirks.padWords ? tokens.mask : tokens.mask.map(() => 1);
+  let scales: AttentionMap[] = [];
+  tf.tidy(() => {
+    const images = encodeImages(model, tf.tensor4d(pixels, [1, 3, side, side]));
+    const ids = tf.tensor2d(tokens.ids, [1, config.maxLength], "int32");
+    const mask = tf.tensor2d(tokens.mask, [1, config.maxLength], "int32");
+    const words = encodeCaptions(model, ids, mask);
+    const first = (features: tf.Tensor3D[]): tf.Tensor2D[] => features.map((f) => tf.squeeze(f, [0]));
+    scales = attentionMaps(first(images), first(words), counts, {
+      threshold: request.threshold ?? model.thresholds.safe,
+      propagate: true,
+    });
+  });
+  const phrases = phrasesOf(item, caption);
+  return attentionFigure({
+    image,
+    caption,
+    tokens,
+    scales,
+    grid: patchGrid(config),
+    layers: config.scales,
+    ...(phrases === undefined ? {} : { phrases }),
+  });
+}
+
+/** The caption's phrases with the boxes of what they name; undefined where the data set knows none. */
+function phrasesOf(
+  item: Item | undefined,
+  text: string,
+): { start: number; end: number; boxes: { x: number; y: number; width: number; height: number }[] }[] | undefined {
+  return item?.captions
+    .find((caption) => caption.text === text)
+    ?.phrases?.map(({ start, end, objects }) => ({
+      start,
+      end,
+      boxes: objects.flatMap((o) => item.objects?.[o]?.box ?? []),
+    }));
+}

@@ -1,0 +1,100 @@
+/** From `--checkpoint` to a model: shipped models by name, runs by name, folders by path; without it, the session's model. */
+import { existsSync, readdirSync } from "node:fs";
+import path from "node:path";
+import { z } from "zod";
+import type { Context } from "../context.js";
+import { AmsError } from "../errors.js";
+import type { Model } from "../model/ams.js";
+import { packageRoot } from "../paths.js";
+import { option } from "./command.js";
+import { nearest } from "./nearest.js";
+import { readRuns, runFolder } from "./runList.js";
+import { resolvePath, setModel, type Session } from "./session.js";
+
+/** The finished small model, which eval, search and plot use when the session has none. */
+export const defaultModel = "scenes-small";
+
+/** Options of every verb that uses a model. */
+export const modelOptions = {
+  checkpoint: option(z.string().optional(), {
+    help: "the model: a shipped one, a run's name, or a folder with config.json",
+    value: "NAME|DIR",
+    complete: "model",
+  }),
+  model: option(z.custom<Model>(isModel).optional(), {
+    help: "a model that you built; it stays the session's model",
+    value: "Model",
+    codeOnly: true,
+  }),
+};
+
+function isModel(value: unknown): boolean {
+  return typeof value === "object" && value !== null && "parameters" in value && "config" in value;
+}
+
+/** Names of the models that come with the package, e.g. `scenes-small`. */
+export function shippedModels(): string[] {
+  return modelFolders(path.join(packageRoot(), "models"));
+}
+
+function modelFolders(folder: string): string[] {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder)
+    .filter((name) => existsSync(path.join(folder, name, "config.json")))
+    .sort();
+}
+
+/** The folder of a model's files. Throws an AmsError that lists what there is. */
+export function checkpointFolder(session: Session, text: string): string {
+  const shipped = path.join(packageRoot(), "models", text);
+  const candidates = [resolvePath(session, text), ...(isName(text) ? [shipped, runFolder(text)] : [])];
+  for (const candidate of candidates) {
+    const found = [candidate, path.join(candidate, "best"), path.join(candidate, "last")].find((folder) =>
+      existsSync(path.join(folder, "config.json")),
+    );
+    if (found !== undefined) return found;
+  }
+  const names = [...shippedModels(), ...readRuns().map((run) => run.name)];
+  const near = nearest(text, names);
+  throw new AmsError(`there is no model "${text}"`, {
+    where: `--checkpoint ${text} (looked for config.json in ${candidates.join(", ")})`,
+    hint:
+      near.length > 0
+        ? `did you mean ${near.join(" or ")}?`
+        : names.length > 0
+          ? `give a folder with config.json and model.safetensors, or one of ${names.join(", ")}`
+          : "give a folder with config.json and model.safetensors, or make one: ams train",
+  });
+}
+
+function isName(text: string): boolean {
+  return !/[/\\]/.test(text) && text !== "." && text !== "..";
+}
+
+/** The model that a verb works on; it becomes the session's. */
+export async function wantModel(
+  options: { checkpoint?: string | undefined; model?: Model | undefined },
+  context: Context,
+  session: Session,
+): Promise<Model> {
+  let { model } = options;
+  if (model === undefined && options.checkpoint !== undefined) model = await load(session, options.checkpoint);
+  model ??= session.model;
+  if (model === undefined) {
+    if (!shippedModels().includes(defaultModel)) {
+      throw new AmsError("there is no model yet", {
+        where: "no --checkpoint was given, and none was built or trained in this session",
+        hint: "give --checkpoint DIR, or make one: ams train",
+      });
+    }
+    context.note(`using the model ${defaultModel} that comes with the package (--checkpoint chooses another)`);
+    model = await load(session, defaultModel);
+  }
+  setModel(session, model);
+  return model;
+}
+
+async function load(session: Session, checkpoint: string): Promise<Model> {
+  const { loadModel } = await import("../model/store.js");
+  return loadModel(checkpointFolder(session, checkpoint));
+}

@@ -1,0 +1,102 @@
+/** Runs on disk: what trainings have written down under the folder of runs. */
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import path from "node:path";
+import { AmsError } from "../errors.js";
+import { amsHome } from "../paths.js";
+import type { EpochRecord, StepRecord } from "../train/records.js";
+import { suggestion } from "./nearest.js";
+
+export interface StoredRun {
+  name: string;
+  folder: string;
+  recipe: string;
+  /** The options that it was started with. */
+  options: Record<string, unknown>;
+  /** "unfinished": its process ended without writing the end (or still runs). */
+  status: "finished" | "stopped" | "unfinished";
+  epochs: EpochRecord[];
+  /** When its files were last written. */
+  changed: Date;
+}
+
+export function runFolder(name: string): string {
+  return path.join(amsHome(), "runs", name);
+}
+
+/** All runs, the latest first. */
+export function readRuns(): StoredRun[] {
+  const folder = path.join(amsHome(), "runs");
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && existsSync(path.join(folder, entry.name, "steps.jsonl")))
+    .map((entry) => readRun(entry.name))
+    .sort((a, b) => b.changed.getTime() - a.changed.getTime());
+}
+
+/** One run by name. Throws an AmsError with the nearest names. */
+export function findRun(name: string): StoredRun {
+  if (existsSync(path.join(runFolder(name), "steps.jsonl"))) return readRun(name);
+  const names = readRuns().map((run) => run.name);
+  throw new AmsError(`there is no run "${name}"`, {
+    where: runFolder(name),
+    hint: names.length === 0 ? "make one: ams train" : suggestion(name, names, "`ams runs` lists them"),
+  });
+}
+
+function readRun(name: string): StoredRun {
+  const folder = runFolder(name);
+  const steps = path.join(folder, "steps.jsonl");
+  const changed = statSync(steps).mtime;
+  const summary = newest([path.join(folder, "run.json"), ...checkpointStates(folder)]);
+  if (summary === undefined) {
+    return { name, folder, recipe: "?", options: {}, status: "unfinished", epochs: [], changed };
+  }
+  try {
+    const stored = JSON.parse(readFileSync(summary, "utf8")) as Partial<StoredRun>;
+    const { recipe, options, status = "unfinished", epochs } = stored;
+    if (recipe === undefined || options === undefined || epochs === undefined)
+      throw new Error("recipe, options or epochs missing");
+    return { name, folder, recipe, options, status, epochs, changed };
+  } catch (cause) {
+    throw new AmsError(`the record of run "${name}" cannot be read`, {
+      where: summary,
+      hint: "remove the run's folder, or restore this file",
+      cause,
+    });
+  }
+}
+
+/** The run's steps, read from its log. A line cut short by a crash ends the list. */
+export function readSteps(name: string): StepRecord[] {
+  const lines = readFileSync(path.join(runFolder(name), "steps.jsonl"), "utf8").split("\n");
+  const steps: StepRecord[] = [];
+  for (const line of lines) {
+    try {
+      if (line !== "") steps.push(JSON.parse(line) as StepRecord);
+    } catch {
+      break;
+    }
+  }
+  return steps;
+}
+
+/** The folder of the newest checkpoint of a run; undefined when it has none. */
+export function lastCheckpoint(folder: string): string | undefined {
+  const states = checkpointStates(folder);
+  const last = states.at(-1);
+  return last === undefined ? undefined : path.dirname(last);
+}
+
+function checkpointStates(folder: string): string[] {
+  const checkpoints = path.join(folder, "checkpoints");
+  if (!existsSync(checkpoints)) return [];
+  return readdirSync(checkpoints)
+    .filter((name) => /^step-\d+$/.test(name))
+    .sort()
+    .map((name) => path.join(checkpoints, name, "state.json"))
+    .filter((file) => existsSync(file));
+}
+
+function newest(files: string[]): string | undefined {
+  return files.filter((file) => existsSync(file)).sort((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs)[0];
+}

@@ -1,0 +1,86 @@
+/** The table of a model: parameters of each part, sizes, recipe, and what of the published code's quirks is in force. */
+import type { MimeBundle } from "../../display.js";
+import type { Model } from "../../model/ams.js";
+import { formatBytes, formatCount } from "./format.js";
+import { tablesBundle } from "./shown.js";
+
+/** Part of the model -> what the names of its parameters begin with. */
+const parts: [string, RegExp][] = [
+  ["image: patch embeddings", /^img\.visual_encoder\.embeddings\./],
+  ["image: transformer layers", /^img\.visual_encoder\.encoder\./],
+  ["image: projections", /^img\.fc\d/],
+  ["text: word embeddings", /^txt\.text_encoder\.embeddings\./],
+  ["text: transformer layers", /^txt\.text_encoder\.encoder\./],
+  ["text: projections", /^txt\.fc\d/],
+  ["scale weights", /^b\d+$/],
+];
+
+export interface PartSize {
+  part: string;
+  /** Numbers in all its tensors. */
+  parameters: number;
+}
+
+/** Parameters of each part; whatever fits none is counted as "other", so that the sum is the whole. */
+export function partSizes(model: Model): PartSize[] {
+  const counts = new Map<string, number>();
+  for (const [name, variable] of model.parameters) {
+    const part = parts.find(([, pattern]) => pattern.test(name))?.[0] ?? "other";
+    counts.set(part, (counts.get(part) ?? 0) + variable.size);
+  }
+  return [...counts].map(([part, parameters]) => ({ part, parameters }));
+}
+
+/** Everything about a model as plain JSON. */
+export function modelSummary(model: Model): Record<string, unknown> {
+  const sizes = partSizes(model);
+  return {
+    size: model.config.size,
+    recipe: model.recipe,
+    quirks: model.quirks,
+    thresholds: model.thresholds,
+    ...(model.source === undefined ? {} : { source: model.source }),
+    config: model.config,
+    parts: Object.fromEntries(sizes.map(({ part, parameters }) => [part, parameters])),
+    parameters: sizes.reduce((sum, { parameters }) => sum + parameters, 0),
+  };
+}
+
+export function modelDisplay(model: Model): MimeBundle {
+  const { image, text, embed, scales, size } = model.config;
+  const sizes = partSizes(model);
+  const total = sizes.reduce((sum, { parameters }) => sum + parameters, 0);
+  const published = Object.entries(model.quirks)
+    .filter(([, corrected]) => corrected === false)
+    .map(([name]) => name);
+  const side = image.pixels / image.patch;
+  return tablesBundle(
+    {
+      caption: `AMS, size ${size}, ${model.source === undefined ? "random weights" : `weights from ${model.source}`}`,
+      columns: ["part", "parameters", "MB"],
+      rows: [...sizes, { part: "all", parameters: total }].map(({ part, parameters }) => [
+        part,
+        formatCount(parameters),
+        ((parameters * 4) / 1e6).toFixed(2),
+      ]),
+    },
+    {
+      columns: ["", "value"],
+      rows: [
+        ["image", `${String(image.pixels)} px in ${String(side)} x ${String(side)} patches + [CLS], ${encoder(image)}`],
+        [
+          "text",
+          `${formatCount(text.vocabulary)} word pieces, ${String(model.config.maxLength)} tokens, ${encoder(text)}`,
+        ],
+        ["scales", `${String(scales.length)}, after layers ${scales.join(", ")}, embedding ${String(embed)}`],
+        ["memory", `${formatBytes(total * 4)} of weights; training takes four times that and the activations`],
+        ["recipe", model.recipe],
+        ["quirks", published.length === 0 ? "all corrected" : `as published: ${published.join(", ")}`],
+      ],
+    },
+  );
+}
+
+function encoder({ layers, width, heads }: { layers: number; width: number; heads: number }): string {
+  return `${String(layers)} layers of width ${String(width)}, ${String(heads)} heads`;
+}

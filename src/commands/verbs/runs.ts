@@ -1,0 +1,48 @@
+/** `runs`: the trainings on disk. */
+import { z } from "zod";
+import type { Displayable } from "../../display.js";
+import { defineCommand, option } from "../command.js";
+import { readRuns, type StoredRun } from "../runList.js";
+import { shown, tablesBundle } from "../show/shown.js";
+
+export interface RunList extends Displayable {
+  runs: StoredRun[];
+}
+
+export const runsCommand = defineCommand({
+  name: "runs",
+  summary: "list the trainings on disk, the latest first",
+  about: "A run's name serves as --checkpoint (its best model), as --resume of train and as --run of plot and export.",
+  options: {
+    last: option(z.int().min(1).default(20), { help: "at most so many", value: "N" }),
+  },
+  aliases: {},
+  examples: ["runs", "runs --last 5"],
+  resultType: "RunList",
+  run: ({ last }): Promise<RunList> => {
+    const runs = readRuns().slice(0, last);
+    return Promise.resolve(shown({ runs }, () => tablesBundle(runsTable(runs))));
+  },
+  json: ({ runs }) => ({ runs: runs.map(({ changed, ...run }) => ({ ...run, changed: changed.toISOString() })) }),
+});
+
+function runsTable(runs: StoredRun[]): Parameters<typeof tablesBundle>[0] {
+  return {
+    ...(runs.length === 0 ? { caption: "no runs yet: ams train makes one" } : {}),
+    columns: ["run", "recipe", "status", "epochs", "steps", "loss", "val rSum", "last change"],
+    rows: runs.map(({ name, recipe, status, epochs, changed }) => {
+      const last = epochs.at(-1);
+      const best = Math.max(...epochs.map((epoch) => epoch.evaluation?.rsum ?? -Infinity));
+      return [
+        name,
+        recipe,
+        status,
+        epochs.length,
+        last?.step ?? null,
+        last?.loss.toFixed(3) ?? null,
+        Number.isFinite(best) ? best.toFixed(1) : null,
+        changed.toISOString().slice(0, 16).replace("T", " "),
+      ];
+    }),
+  };
+}

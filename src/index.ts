@@ -1,0 +1,41 @@
+/** The public API: `ams.data`, `ams.build`, `ams.train`, `ams.eval`, `ams.plot`, `ams.search` ... and the library behind them. */
+import { callsOf } from "./commands/api.js";
+import { createSession } from "./commands/session.js";
+import { commands, type Api } from "./commands/table.js";
+import { silentContext, type Context } from "./context.js";
+
+export type { Api } from "./commands/table.js";
+export type { BuiltModel } from "./commands/verbs/build.js";
+export type { OpenedDataset } from "./commands/verbs/data.js";
+export type { Report } from "./commands/verbs/doctor.js";
+export type { Engine } from "./commands/verbs/engine.js";
+export type { Exported } from "./commands/verbs/export.js";
+export type { RunList } from "./commands/verbs/runs.js";
+export type { StoredRun } from "./commands/runList.js";
+export { silentContext, type Context, type Progress } from "./context.js";
+export { displaySymbol, type Displayable, type MimeBundle } from "./display.js";
+export { AmsError } from "./errors.js";
+export * from "./data/index.js";
+export * from "./data/emojiScenes/index.js";
+export * from "./engine/index.js";
+export * from "./evaluate/index.js";
+export * from "./match/index.js";
+export * from "./model/index.js";
+export * from "./plot/index.js";
+export * from "./search/index.js";
+export * from "./train/index.js";
+
+export interface ApiOptions {
+  /** The folder of relative paths; default the process's. */
+  cwd?: string;
+  /** Gets progress and notes, and can abort; default: silent. */
+  context?: Context;
+}
+
+/** The verbs over a session of their own: data set, model and results stay from one call to the next. */
+export function createApi({ cwd = process.cwd(), context = silentContext }: ApiOptions = {}): Api {
+  return callsOf(commands, createSession(cwd), () => context) as unknown as Api;
+}
+
+/** The verbs for scripts: `import { ams } from "ams-notebook"; await ams.data("scenes");`. */
+export const ams: Api = createApi();
