@@ -38,7 +38,12 @@ export interface Magic {
 export interface PluginHost {
   /** The folder of the notebook. */
   cwd: string;
-  /** A line on the cell's stderr. */
+  /**
+   * Runs long work that a global's function does (`ams.train({...})`) as a magic is run: with the running cell's signal and
+   * one progress display. An interrupt waits for such work to end by itself.
+   */
+  run<T>(work: (context: MagicContext) => Promise<T>): Promise<T>;
+  /** A line under the running cell. */
   note(line: string): void;
 }
 
@@ -49,5 +54,8 @@ export interface KernelPlugin {
   magics: Magic[];
   /** Values that every cell sees, with their TypeScript type, e.g. `import("/absolute/build/src/index").Api`. */
   globals: { name: string; value: unknown; type: string }[];
+  /** Called once, when the plugin is loaded. */
   start?(host: PluginHost): Promise<void>;
 }
+
+export type { Context, MimeBundle };

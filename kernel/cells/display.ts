@@ -1,0 +1,102 @@
+/** Values -> mime bundles, and the globals `display` and `prompt` of cells. */
+import util from "node:util";
+
+export type MimeBundle = Record<string, unknown>;
+
+/** A value with a method under this key shows itself. */
+const displayKey = Symbol.for("Jupyter.display");
+
+export interface DisplayOptions {
+  /** Names the display, so that a later call with `update` replaces it. */
+  displayId?: string;
+  update?: boolean;
+  metadata?: Record<string, unknown>;
+}
+
+/** The global `display`: shows a value now; its members show a text or picture as a given type. */
+export interface Display {
+  (value: unknown, options?: DisplayOptions): Promise<void>;
+  html(html: string, options?: DisplayOptions): Promise<void>;
+  markdown(markdown: string, options?: DisplayOptions): Promise<void>;
+  latex(latex: string, options?: DisplayOptions): Promise<void>;
+  json(value: unknown, options?: DisplayOptions): Promise<void>;
+  svg(svg: string, options?: DisplayOptions): Promise<void>;
+  png(bytes: Uint8Array, options?: DisplayOptions): Promise<void>;
+  jpeg(bytes: Uint8Array, options?: DisplayOptions): Promise<void>;
+  /** A mime bundle as it is, e.g. `{ "text/html": "<b>x</b>", "text/plain": "x" }`. */
+  raw(bundle: Record<string, unknown>, options?: DisplayOptions): Promise<void>;
+  /** Empties the cell's output; with `wait`, when the next output comes. */
+  clear(wait?: boolean): void;
+}
+
+/** The global `prompt`: asks the person and returns the text. Throws where the front end cannot ask. */
+export type Prompt = (text?: string, options?: { password?: boolean }) => string;
+
+/** What a value looks like: its own bundle, a picture for the bytes of one, else text. */
+export async function toBundle(value: unknown): Promise<MimeBundle> {
+  const own = (value as Record<symbol, unknown> | null | undefined)?.[displayKey];
+  if (typeof own === "function") return complete(await (own as () => unknown).call(value), value);
+  if (value instanceof Uint8Array) {
+    const picture = pictureType(value);
+    if (picture !== undefined)
+      return { [picture]: base64(value), "text/plain": `${picture}, ${String(value.length)} bytes` };
+  }
+  return { "text/plain": inspect(value) };
+}
+
+export function inspect(value: unknown): string {
+  return util.inspect(value, { depth: 4, maxArrayLength: 100, maxStringLength: 10_000, breakLength: 100 });
+}
+
+/** Bytes become base64, and every bundle has a text. */
+function complete(bundle: unknown, value: unknown): MimeBundle {
+  if (typeof bundle !== "object" || bundle === null) return { "text/plain": inspect(value) };
+  const entries = Object.entries(bundle).map(([type, data]) => [type, data instanceof Uint8Array ? base64(data) : data]);
+  const result = Object.fromEntries(entries) as MimeBundle;
+  if (!("text/plain" in result)) result["text/plain"] = Object.keys(result).join(", ");
+  return result;
+}
+
+function base64(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64");
+}
+
+function pictureType(bytes: Uint8Array): string | undefined {
+  const starts = (...expected: number[]): boolean => expected.every((byte, i) => bytes[i] === byte);
+  if (starts(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a)) return "image/png";
+  if (starts(0xff, 0xd8, 0xff)) return "image/jpeg";
+  if (starts(0x47, 0x49, 0x46, 0x38)) return "image/gif";
+  return undefined;
+}
+
+/** @param send takes a finished bundle; `undefined` clears */
+export function createDisplay(
+  send: (bundle: MimeBundle, options: DisplayOptions) => void,
+  clear: (wait: boolean) => void,
+): Display {
+  const show = async (value: unknown, options: DisplayOptions = {}): Promise<void> => {
+    send(await toBundle(value), options);
+  };
+  const typed =
+    (type: string) =>
+    (data: unknown, options: DisplayOptions = {}): Promise<void> => {
+      send(complete({ [type]: data, "text/plain": typeof data === "string" ? data : type }, data), options);
+      return Promise.resolve();
+    };
+  return Object.assign(show, {
+    html: typed("text/html"),
+    markdown: typed("text/markdown"),
+    latex: typed("text/latex"),
+    json: typed("application/json"),
+    svg: typed("image/svg+xml"),
+    png: typed("image/png"),
+    jpeg: typed("image/jpeg"),
+    raw: (bundle: Record<string, unknown>, options: DisplayOptions = {}): Promise<void> => {
+      send(complete(bundle, bundle), options);
+      return Promise.resolve();
+    },
+    clear: (wait = false) => {
+      clear(wait);
+    },
+  });
+}

@@ -1,0 +1,145 @@
+/** How errors look in the notebook: mapped to the lines of the cells, without the kernel's own frames. */
+import path from "node:path";
+import util from "node:util";
+import type { ErrorContent } from "../wire/messages.js";
+import type { CompiledCell, Position, TypeProblem } from "./compile.js";
+
+/** The kernel's compiled folder: frames inside it are nobody's business. */
+const kernelFolder = path.join(__dirname, "..") + path.sep;
+const red = (text: string): string => `\u001b[31m${text}\u001b[39m`;
+const faint = (text: string): string => `\u001b[2m${text}\u001b[22m`;
+
+export interface CellSource {
+  written: string;
+  /** Lines of the compiled code: a frame behind them is the kernel's own call of the cell. */
+  lines: number;
+  toCell: CompiledCell["toCell"];
+}
+
+export interface CellErrors {
+  /** Remembers a cell under the name that its stack frames carry, e.g. `[cell 3]`. */
+  add(name: string, source: CellSource): void;
+  /** `[cell 3]:5:12` of the compiled code -> line and column of the cell as written. */
+  mapText(text: string): string;
+  describe(error: unknown): ErrorContent;
+}
+
+const framePosition = /(\[cell [^\]]+\]):(\d+):(\d+)/g;
+
+/** What an interrupted cell fails with. */
+export function createInterrupted(): Error {
+  return Object.assign(new Error("the cell was interrupted"), { name: "Interrupted" });
+}
+
+export function createCellErrors(): CellErrors {
+  const cells = new Map<string, CellSource>();
+  const locate = (name: string, line: number, column: number): { source: CellSource; at: Position } | undefined => {
+    const source = cells.get(name);
+    return source === undefined ? undefined : { source, at: source.toCell({ line: line - 1, column: column - 1 }) };
+  };
+  const mapText = (text: string): string =>
+    text.includes("[cell ")
+      ? text.replace(framePosition, (whole, name: string, line: string, column: string) => {
+          const found = locate(name, Number(line), Number(column));
+          return found === undefined
+            ? whole
+            : `${name}:${String(found.at.line + 1)}:${String(found.at.column + 1)}`;
+        })
+      : text;
+  /** The cell's line where the error was thrown, when a cell threw it. */
+  const frameOf = (stack: string): string[] => {
+    const [, name, line, column] = /(\[cell [^\]]+\]):(\d+):(\d+)/.exec(stack) ?? [];
+    if (name === undefined) return [];
+    const found = locate(name, Number(line), Number(column));
+    return found === undefined ? [] : [codeFrame(found.source.written, found.at, 1)];
+  };
+  const isCall = (frame: string): boolean => {
+    const [, name = "", line] = /(\[cell [^\]]+\]):(\d+):(\d+)/.exec(frame) ?? [];
+    return Number(line) > (cells.get(name)?.lines ?? Infinity);
+  };
+  const describeError = (error: Error): ErrorContent => {
+    const ename = String(error.name || error.constructor.name || "Error");
+    const evalue = String(error.message);
+    const frames = (typeof error.stack === "string" ? error.stack : "")
+      .split("\n")
+      .filter((line) => /^\s+at /.test(line))
+      .filter((line) => !isCall(line) && !line.includes(kernelFolder) && !/\(?node:(internal|vm|async_hooks)/.test(line));
+    const own = frames.some((frame) => frame.includes("[cell "));
+    const traceback = [
+      `${red(ename)}: ${evalue}`,
+      ...frameOf(frames.join("\n")),
+      // Beyond the cell only what the cell called is of interest; without a cell all there is.
+      ...(own ? frames.slice(0, frames.findLastIndex((frame) => frame.includes("[cell ")) + 1) : frames).map(mapText),
+    ];
+    const { cause } = error;
+    if (cause !== undefined) {
+      const [first, ...rest] = describe(cause).traceback;
+      traceback.push(`${faint("caused by")} ${first ?? ""}`, ...rest);
+    }
+    return { ename, evalue, traceback };
+  };
+  const describe = (error: unknown): ErrorContent => {
+    const lines = userLines(error);
+    if (lines !== undefined) {
+      const [what = "", ...rest] = lines;
+      return { ename: "AmsError", evalue: lines.join("\n"), traceback: [red(what), ...rest] };
+    }
+    if ((error as Error | undefined)?.name === "Interrupted")
+      return { ename: "Interrupted", evalue: (error as Error).message, traceback: [red("Interrupted")] };
+    if (util.types.isNativeError(error) || error instanceof Error) return describeError(error);
+    const text = typeof error === "string" ? error : util.inspect(error);
+    return { ename: "Thrown", evalue: text, traceback: [`${red("Thrown")}: ${text}`] };
+  };
+  return {
+    add(name, source) {
+      cells.set(name, source);
+    },
+    mapText,
+    describe,
+  };
+}
+
+/** An error for people says itself in lines; known by its shape, since plugins bring their own class. */
+function userLines(error: unknown): string[] | undefined {
+  const candidate = error as { name?: unknown; lines?: unknown } | null | undefined;
+  if (candidate?.name !== "AmsError" || typeof candidate.lines !== "function") return undefined;
+  return (candidate.lines as () => string[]).call(error);
+}
+
+/** The errors of a cell's types, each with its place and the line; at most ten. */
+export function describeProblems(problems: TypeProblem[], written: string): ErrorContent {
+  const place = ({ file, start }: TypeProblem): string =>
+    `${file === undefined ? "" : `${file}, `}line ${String(start.line + 1)}, column ${String(start.column + 1)}`;
+  const shown = problems.slice(0, 10);
+  const traceback = shown.flatMap((problem) => [
+    `${red(`TS${String(problem.code)}`)} ${problem.message}`,
+    ...(problem.file === undefined ? [codeFrame(written, problem.start, problem.length)] : [`  ${place(problem)}`]),
+  ]);
+  if (problems.length > shown.length) traceback.push(`and ${String(problems.length - shown.length)} more`);
+  const [first] = problems;
+  // TypeScript numbers what its parser finds from 1000 to 1999.
+  const syntax = problems.some(({ code }) => code >= 1000 && code < 2000);
+  return {
+    ename: syntax ? "SyntaxError" : "TypeScriptError",
+    evalue: first === undefined ? "" : `${first.message} (TS${String(first.code)}, ${place(first)})`,
+    traceback,
+  };
+}
+
+/** The line with one before and one after, and a mark under the place. */
+function codeFrame(source: string, { line, column }: Position, length: number): string {
+  const lines = source.split("\n");
+  const width = String(Math.min(lines.length, line + 2)).length;
+  const rows: string[] = [];
+  for (let i = Math.max(0, line - 1); i <= Math.min(lines.length - 1, line + 1); i++) {
+    const text = lines[i]!;
+    const number = String(i + 1).padStart(width);
+    rows.push(i === line ? `> ${number} | ${text}` : faint(`  ${number} | ${text}`));
+    if (i === line) {
+      const marks = "^".repeat(Math.max(1, Math.min(length, text.length - column)));
+      rows.push(`  ${" ".repeat(width)} | ${" ".repeat(column)}${red(marks)}`);
+    }
+  }
+  return rows.join("\n");
+}
+

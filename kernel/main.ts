@@ -1,0 +1,107 @@
+/**
+ * The kernel's process: `node --no-force-async-hooks-checks build/kernel/main.js CONNECTION_FILE`.
+ *
+ * The wire thread starts first and answers what needs no cell; this thread loads TypeScript, compiles and runs the cells.
+ * Between the two go the messages of wire/link.ts.
+ */
+import { existsSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { MessageChannel, Worker } from "node:worker_threads";
+import { readConnection, type Connection } from "./wire/connection.js";
+import { slots, type ToMain, type ToWire, type WireData } from "./wire/link.js";
+import type { Session } from "./cells/session.js";
+
+// From the first line on: an interrupt that comes while TypeScript loads must not end the process.
+let onSignal = (): void => undefined;
+process.on("SIGINT", () => {
+  onSignal();
+});
+
+/** The plugin that comes with the kernel. */
+const plugins = [{ module: path.join(__dirname, "..", "src", "commands", "plugin.js"), names: ["ams"] }];
+
+function main(): void {
+  const [file] = process.argv.slice(2);
+  if (file === undefined) fail("usage: node build/kernel/main.js CONNECTION_FILE");
+  let connection: Connection;
+  try {
+    connection = readConnection(file);
+  } catch (error) {
+    fail((error as Error).message);
+  }
+  const packageRoot = findPackageRoot();
+  const shared = new Int32Array(new SharedArrayBuffer(4 * Object.keys(slots).length));
+  const mailbox = new MessageChannel();
+  const workerData: WireData = {
+    connection,
+    shared,
+    mailbox: mailbox.port1,
+    implementation: {
+      version: versionOf(path.join(packageRoot, "package.json")),
+      typescript: versionOf(require.resolve("typescript/package.json")),
+    },
+  };
+  const wire = new Worker(path.join(__dirname, "wire", "thread.js"), {
+    workerData,
+    transferList: [mailbox.port1],
+  });
+  // A kernel without its wire looks alive to the front end for a minute: leave at once and say why.
+  wire.on("error", (error) => {
+    fail(`the wire thread failed: ${error.stack ?? error.message}`);
+  });
+  wire.on("exit", (code) => {
+    fail(`the wire thread ended with code ${String(code)}`);
+  });
+  const tell = (message: ToWire): void => {
+    wire.postMessage(message);
+  };
+  onSignal = () => {
+    // The wire thread's own SIGINT, which a cell has already been stopped by, is not the user's.
+    const age = ((Date.now() & 0x7fffffff) - Atomics.load(shared, slots.forcedAt)) & 0x7fffffff;
+    if (age > 1000) tell({ type: "signal" });
+  };
+
+  const session = startSession({ packageRoot, shared, mailbox: mailbox.port2, plugins, tell });
+  session.catch((error: unknown) => {
+    fail(`the session could not start: ${(error as Error).stack ?? String(error)}`);
+  });
+  wire.on("message", (message: ToMain) => {
+    switch (message.type) {
+      case "exit":
+        process.exit(0);
+        break;
+      case "interrupt":
+        tell({ type: "interruptSeen" });
+        void session.then(({ interrupt }) => {
+          interrupt();
+        });
+        break;
+      default:
+        void session.then(({ run }) => run(message));
+    }
+  });
+}
+
+/** Loads what is slow (TypeScript, the libraries) after the wire thread is on its way. */
+async function startSession(options: Parameters<typeof import("./cells/session.js").createSession>[0]): Promise<Session> {
+  const { createSession } = await import("./cells/session.js");
+  return createSession(options);
+}
+
+/** The nearest folder above with a package.json: the kernel runs from build/ as well as from another output folder. */
+function findPackageRoot(): string {
+  for (let folder = __dirname; folder !== path.dirname(folder); folder = path.dirname(folder))
+    if (existsSync(path.join(folder, "package.json"))) return folder;
+  fail(`no package.json above ${__dirname}`);
+}
+
+function versionOf(file: string): string {
+  return (JSON.parse(readFileSync(file, "utf8")) as { version: string }).version;
+}
+
+function fail(message: string): never {
+  process.stderr.write(`kernel: ${message}\n`);
+  process.exit(1);
+}
+
+main();
