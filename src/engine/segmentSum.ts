@@ -1,21 +1,23 @@
 /** UnsortedSegmentSum, the gradient of gather: missing in the WASM backend, and quadratic in the plain one. */
 import * as tf from "@tensorflow/tfjs-core";
 
+/** What the kernel needs of a backend: to read a tensor's values and to make a new tensor of some. */
+type Memory = Pick<tf.KernelBackend, "readSync" | "write">;
+
 /**
  * Registers the kernel for a backend: x [n..., inner...] and segmentIds [n...] -> [numSegments, inner...], each row of x added
  * to the segment that its id names; ids outside 0 .. numSegments - 1 are dropped, as in TensorFlow.
  */
 export function registerSegmentSum(backendName: string): void {
-  if (tf.getKernel(tf.UnsortedSegmentSum, backendName) !== undefined) {
-    tf.unregisterKernel(tf.UnsortedSegmentSum, backendName);
-  }
+  const existing = tf.getKernelsForBackend(backendName).some(({ kernelName }) => kernelName === tf.UnsortedSegmentSum);
+  if (existing) tf.unregisterKernel(tf.UnsortedSegmentSum, backendName);
   tf.registerKernel({
     kernelName: tf.UnsortedSegmentSum,
     backendName,
     kernelFunc: ({ inputs, backend, attrs }) => {
       const { x, segmentIds } = inputs as { x: tf.TensorInfo; segmentIds: tf.TensorInfo };
       const { numSegments } = attrs as unknown as tf.UnsortedSegmentSumAttrs;
-      const memory = backend as tf.KernelBackend;
+      const memory = backend as Memory;
       const values = memory.readSync(x.dataId) as Float32Array | Int32Array;
       const ids = memory.readSync(segmentIds.dataId) as Int32Array;
       const inner = x.shape.slice(segmentIds.shape.length);

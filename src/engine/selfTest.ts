@@ -11,7 +11,7 @@ export function proveEngine(): void {
     const x = tf.tensor2d([1, 2], [1, 2]);
     const w = tf.tensor2d([1, 0, 1, 0, 1, 1], [2, 3]);
     const loss = (weights: tf.Tensor): tf.Scalar => {
-      const logits = tf.matMul(x, weights as tf.Tensor2D);
+      const logits = tf.matMul(x, weights);
       return tf.sum(tf.sub(tf.logSumExp(logits, 1), tf.sum(tf.mul(logits, tf.tensor2d([0, 0, 1], [1, 3])), 1)));
     };
     const { value, grads } = tf.valueAndGrads(loss)([w]);

@@ -10,11 +10,11 @@ const RTLD_GLOBAL = 0x100;
 const RTLD_NODELETE = 0x1000;
 
 interface LibC {
-  dlopen(file: string, flags: number): bigint | null;
-  dlerror(): string | null;
-  dup(fd: number): number;
-  dup2(from: number, to: number): number;
-  setenv(name: string, value: string, overwrite: number): number;
+  dlopen: (file: string, flags: number) => bigint | null;
+  dlerror: () => string | null;
+  dup: (fd: number) => number;
+  dup2: (from: number, to: number) => number;
+  setenv: (name: string, value: string, overwrite: number) => number;
 }
 
 let libc: LibC | undefined;

@@ -1,9 +1,20 @@
 /** The WASM backend's matrix product made fast for batches and transposed operands. */
 import * as tf from "@tensorflow/tfjs-core";
-import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm";
 
 /** backend.wasm's C function: a, its shape, rank, b, its shape, rank, transposeA, transposeB, out (tensors by number). */
 type Product = (...args: [number, Uint8Array, number, number, Uint8Array, number, number, number, number]) => void;
+
+/** The parts of tfjs-backend-wasm's BackendWasm that are used here; the package's types hide some of them. */
+interface Backend {
+  dataIdMap: { get(dataId: object): { id: number; memoryOffset: number } };
+  dataIdNextNumber: number;
+  wasm: {
+    cwrap(name: string, result: null, types: string[]): Product;
+    tfjs: { registerTensor(id: number, size: number, offset: number): void; disposeData(id: number): void };
+  };
+  makeOutput(shape: number[], dtype: tf.DataType): tf.TensorInfo;
+  disposeData(dataId: object): boolean;
+}
 
 /**
  * The stock kernel uses XNNPACK only for one product of untransposed matrices and a naive loop for everything else (10 to 80
@@ -18,13 +29,12 @@ export function registerMatMul(): void {
     backendName: "wasm",
     setupFunc: (backend) => {
       const types = ["number", "array", "number", "number", "array", "number", "number", "number", "number"];
-      const { wasm } = backend as unknown as { wasm: { cwrap(name: string, result: null, types: string[]): Product } };
-      product = wasm.cwrap(tf.BatchMatMul, null, types);
+      product = (backend as Backend).wasm.cwrap(tf.BatchMatMul, null, types);
     },
     kernelFunc: ({ inputs, backend, attrs }) => {
       const { a, b } = inputs as { a: tf.TensorInfo; b: tf.TensorInfo };
       const { transposeA, transposeB } = attrs as unknown as tf.BatchMatMulAttrs;
-      return matMul(a, b, transposeA, transposeB, backend as BackendWasm, product);
+      return matMul(a, b, transposeA, transposeB, backend as Backend, product);
     },
   });
 }
@@ -35,7 +45,7 @@ function matMul(
   b: tf.TensorInfo,
   transposeA: boolean,
   transposeB: boolean,
-  backend: BackendWasm,
+  backend: Backend,
   product: Product,
 ): tf.TensorInfo {
   if (a.dtype !== "float32" || b.dtype !== "float32") {
@@ -82,17 +92,12 @@ function run(product: Product, a: number, b: number, out: number, m: number, k: 
 }
 
 /** The backend's tensors by number, whole or a part: a part shares the memory under a number of its own until closed. */
-function windows(backend: BackendWasm) {
-  const internals = backend as unknown as {
-    dataIdMap: { get(dataId: object): { id: number; memoryOffset: number } };
-    dataIdNextNumber: number;
-    wasm: { tfjs: { registerTensor(id: number, size: number, offset: number): void; disposeData(id: number): void } };
-  };
-  const { dataIdMap, wasm } = internals;
+function windows(backend: Backend) {
+  const { dataIdMap, wasm } = backend;
   return {
     whole: (tensor: tf.TensorInfo): number => dataIdMap.get(tensor.dataId).id,
     part: (tensor: tf.TensorInfo, start: number, size: number): number => {
-      const id = internals.dataIdNextNumber++;
+      const id = backend.dataIdNextNumber++;
       wasm.tfjs.registerTensor(id, size, dataIdMap.get(tensor.dataId).memoryOffset + start * 4);
       return id;
     },
@@ -118,7 +123,7 @@ function batchIndexes(own: number[], whole: number[]): (position: number) => num
   };
 }
 
-function transposeMatrices(x: tf.TensorInfo, backend: BackendWasm): tf.TensorInfo {
+function transposeMatrices(x: tf.TensorInfo, backend: Backend): tf.TensorInfo {
   const rank = x.shape.length;
   const perm = [...Array(rank - 2).keys(), rank - 1, rank - 2];
   const { kernelFunc } = tf.getKernel(tf.Transpose, "wasm");
