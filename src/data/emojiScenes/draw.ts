@@ -1,5 +1,6 @@
 /** Draws a planned scene to pixels: background, shadows, things from back to front, at twice the size, then halved. */
-import { drawBackground, shadows, wave } from "./backgrounds.js";
+import { wave } from "./backgroundParts.js";
+import { drawBackground, shadows } from "./backgrounds.js";
 import { createCanvas, drawSprite, halve, softEllipse, type Canvas } from "./canvas.js";
 import { loadSprite } from "./icons.js";
 import { floats, type Instance } from "./layout.js";

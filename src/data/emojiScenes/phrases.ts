@@ -90,25 +90,13 @@ function chooseWord({ object, color }: SceneGroup, general: boolean, random: Ran
 function withAdjectives(noun: string, adjectives: string[]): string {
   const pair = /^(pairs? of )(.*)$/.exec(noun);
   const color = adjectives.at(-1);
-  if (pair !== null && color !== undefined && color in colorNames) {
+  if (pair !== null && color !== undefined && colorNames.includes(color)) {
     return [...adjectives.slice(0, -1), `${pair[1] ?? ""}${color} ${pair[2] ?? ""}`].join(" ");
   }
   return [...adjectives, noun].join(" ");
 }
 
-const colorNames = {
-  red: 1,
-  orange: 1,
-  yellow: 1,
-  green: 1,
-  blue: 1,
-  purple: 1,
-  pink: 1,
-  brown: 1,
-  gray: 1,
-  white: 1,
-  black: 1,
-};
+const colorNames = "red orange yellow green blue purple pink brown gray white black".split(" ");
 
 /** "a" or "an" by how the next word sounds. */
 export function article(words: string): "a" | "an" {

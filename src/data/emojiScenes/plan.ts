@@ -1,5 +1,5 @@
 /** Plans a scene: its place, its one to three groups of things, who draws them and in which size. */
-import { Random } from "../../random.js";
+import type { Random } from "../../random.js";
 import { layOut, type Instance } from "./layout.js";
 import { artists, heldOutArtist, sceneObjects, zonesOf, type Artist, type SceneObject, type Zone } from "./objects.js";
 import { horizons, scenePlaces, type ScenePlace } from "./places.js";
