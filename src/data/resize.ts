@@ -6,13 +6,13 @@ import type { RgbImage } from "./decode.js";
 const BITS = 22;
 const HALF = 1 << (BITS - 1);
 
-/** How the samples of one output axis are made: sample `o` is the sum of `count[o]` inputs from `first[o]` on. */
+/** How the samples of one output axis are made: sample `o` is the sum of `taps` weighted inputs from `first[o]` on. */
 interface Taps {
   first: Int32Array;
-  count: Int32Array;
-  /** [outputs, stride] */
+  /** [outputs, taps]; zero where a sample needs fewer. */
   weights: Int32Array;
-  stride: number;
+  /** A multiple of three: the loops below do three at a time, which is a third quicker. */
+  taps: number;
 }
 
 /**
@@ -39,7 +39,7 @@ function alongRows(image: RgbImage, part: Crop, width: number): Uint8Array {
     }
     return out;
   }
-  const { first, count, weights, stride } = tapsOf(part.width, width);
+  const { first, weights, taps } = tapsOf(part.width, width);
   for (let y = 0; y < part.height; y++) {
     const row = start + y * inStride;
     let to = y * outStride;
@@ -47,13 +47,15 @@ function alongRows(image: RgbImage, part: Crop, width: number): Uint8Array {
       let red = HALF;
       let green = HALF;
       let blue = HALF;
-      let from = row + first[x]! * 3;
-      const end = x * stride + count[x]!;
-      for (let k = x * stride; k < end; k++, from += 3) {
-        const weight = weights[k]!;
-        red = (red + Math.imul(data[from]!, weight)) | 0;
-        green = (green + Math.imul(data[from + 1]!, weight)) | 0;
-        blue = (blue + Math.imul(data[from + 2]!, weight)) | 0;
+      let p = row + first[x]! * 3;
+      const end = (x + 1) * taps;
+      for (let k = x * taps; k < end; k += 3, p += 9) {
+        const u = weights[k]!;
+        const v = weights[k + 1]!;
+        const w = weights[k + 2]!;
+        red = (red + Math.imul(data[p]!, u) + Math.imul(data[p + 3]!, v) + Math.imul(data[p + 6]!, w)) | 0;
+        green = (green + Math.imul(data[p + 1]!, u) + Math.imul(data[p + 4]!, v) + Math.imul(data[p + 7]!, w)) | 0;
+        blue = (blue + Math.imul(data[p + 2]!, u) + Math.imul(data[p + 5]!, v) + Math.imul(data[p + 8]!, w)) | 0;
       }
       out[to] = toByte(red);
       out[to + 1] = toByte(green);
@@ -69,13 +71,20 @@ function alongColumns(data: Uint8Array, width: number, inHeight: number, height:
   const length = width * 3;
   const out = new Uint8Array(height * length);
   const sums = new Int32Array(length);
-  const { first, count, weights, stride } = tapsOf(inHeight, height);
+  const { first, weights, taps } = tapsOf(inHeight, height);
   for (let y = 0; y < height; y++) {
     sums.fill(HALF);
-    for (let k = 0; k < count[y]!; k++) {
-      const weight = weights[y * stride + k]!;
-      const from = (first[y]! + k) * length;
-      for (let x = 0; x < length; x++) sums[x] = (sums[x]! + Math.imul(data[from + x]!, weight)) | 0;
+    for (let k = 0; k < taps; k += 3) {
+      const u = weights[y * taps + k]!;
+      const v = weights[y * taps + k + 1]!;
+      const w = weights[y * taps + k + 2]!;
+      const upper = (first[y]! + k) * length;
+      const middle = upper + length;
+      const lower = middle + length;
+      for (let x = 0; x < length; x++) {
+        sums[x] =
+          sums[x]! + Math.imul(data[upper + x]!, u) + Math.imul(data[middle + x]!, v) + Math.imul(data[lower + x]!, w);
+      }
     }
     const to = y * length;
     for (let x = 0; x < length; x++) out[to + x] = toByte(sums[x]!);
@@ -106,24 +115,27 @@ function makeTaps(inSize: number, outSize: number): Taps {
   const scale = inSize / outSize;
   const widening = Math.max(1, scale);
   const support = 2 * widening;
-  const stride = Math.ceil(support) * 2 + 1;
-  const first = new Int32Array(outSize);
-  const count = new Int32Array(outSize);
-  const weights = new Int32Array(outSize * stride);
+  const starts = new Int32Array(outSize);
+  const rows: number[][] = [];
   for (let o = 0; o < outSize; o++) {
     const centre = (o + 0.5) * scale;
     const low = Math.max(0, Math.trunc(centre - support + 0.5));
     const high = Math.min(inSize, Math.trunc(centre + support + 0.5));
     const exact = Array.from({ length: high - low }, (_, i) => bicubic((i + low - centre + 0.5) * (1 / widening)));
     const sum = exact.reduce((total, weight) => total + weight, 0);
-    exact.forEach((weight, i) => {
-      const fixed = (sum === 0 ? weight : weight / sum) * (1 << BITS);
-      weights[o * stride + i] = Math.trunc(fixed < 0 ? fixed - 0.5 : fixed + 0.5);
-    });
-    first[o] = low;
-    count[o] = high - low;
+    starts[o] = low;
+    rows.push(exact.map((weight) => toFixedPoint(sum === 0 ? weight : weight / sum)));
   }
-  return { first, count, weights, stride };
+  const taps = Math.ceil(Math.max(...rows.map((row) => row.length)) / 3) * 3;
+  const first = starts.map((low) => Math.max(0, Math.min(low, inSize - taps))); // keeps the padding inside the image
+  const weights = new Int32Array(outSize * taps);
+  rows.forEach((row, o) => weights.set(row, o * taps + starts[o]! - first[o]!));
+  return { first, weights, taps };
+}
+
+function toFixedPoint(weight: number): number {
+  const fixed = weight * (1 << BITS);
+  return Math.trunc(fixed < 0 ? fixed - 0.5 : fixed + 0.5);
 }
 
 /** Keys' cubic convolution kernel with a = -0.5. */
