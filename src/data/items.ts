@@ -21,7 +21,7 @@ export interface RowSource {
   /** The annotation file. */
   file: string;
   /** What `Row.number` counts. */
-  unit: "row" | "line";
+  unit: "row" | "line" | "image";
   /** The folder of the images; rows that point outside are refused. */
   root: string;
   /** True where an image has one row a caption; false where a second row of an image is a mistake. */
