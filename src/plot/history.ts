@@ -75,7 +75,7 @@ export async function historyFigure(run: History): Promise<Figure> {
             dtick: 120,
           },
         }),
-    legend: { x: 1.1, y: 1, xanchor: "left", font: { size: 12 }, tracegroupgap: two ? 130 : 10 },
+    legend: { x: 1.13, y: 1, xanchor: "left", font: { size: 12 }, tracegroupgap: two ? 130 : 10 },
     margin: { l: 66, r: 250, t: 56, b: 56 },
     annotations: remarks(run.steps, last),
   };
@@ -91,7 +91,7 @@ export async function historyFigure(run: History): Promise<Figure> {
 
 /** The axis of the learning rate: nothing, half and all of the largest, in powers of ten (plotly.js writes 0 as "0e+0"). */
 function rateTicks(steps: readonly HistoryStep[]): Record<string, unknown> {
-  const most = Math.max(0, ...steps.map((s) => s.learningRate).filter((rate) => Number.isFinite(rate)));
+  const most = steps.reduce((max, s) => (Number.isFinite(s.learningRate) ? Math.max(max, s.learningRate) : max), 0);
   const text = (rate: number): string => Number(rate.toPrecision(3)).toExponential().replace("e-", "e−");
   return most > 0
     ? {

@@ -4,6 +4,7 @@ import path from "node:path";
 import { Worker } from "node:worker_threads";
 import type { PlotlySpec } from "./figure.js";
 import { dim, fontFamily, grid, ink, paper, series } from "./palette.js";
+import { fitText } from "./textWidth.js";
 import type { DrawReply, DrawRequest } from "./plotlyWorker.js";
 
 /** What every plotly figure has in common; a figure's own layout goes over it. */
@@ -11,7 +12,14 @@ export function baseLayout(title: string, width: number, height: number): Record
   return {
     width,
     height,
-    title: { text: plotlyText(title), x: 0.01, xanchor: "left", y: 0.97, yanchor: "top", font: { size: 17 } },
+    title: {
+      text: plotlyText(fitText(title, width - 30, 17)),
+      x: 0.01,
+      xanchor: "left",
+      y: 0.97,
+      yanchor: "top",
+      font: { size: 17 },
+    },
     font: { family: fontFamily, size: 13, color: ink },
     paper_bgcolor: paper,
     plot_bgcolor: paper,
@@ -42,7 +50,7 @@ export function plotlyText(text: string): string {
 
 /** A figure as plotly's mime type wants it; never with the button that sends the data to plotly's servers. */
 export function plotlySpec(data: Record<string, unknown>[], layout: Record<string, unknown>): PlotlySpec {
-  return { data, layout, config: { showSendToCloud: false, displaylogo: false, responsive: true } };
+  return { data, layout, config: { showSendToCloud: false, displaylogo: false } };
 }
 
 const idleMilliseconds = 60_000;

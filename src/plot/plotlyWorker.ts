@@ -49,23 +49,18 @@ function openWindow(): Window {
   const { JSDOM } = load("jsdom") as { JSDOM: new (html: string, options: object) => { window: Window } };
   const { window } = new JSDOM("<!doctype html><body></body>", { runScripts: "outside-only", pretendToBeVisual: true });
   window.URL.createObjectURL = () => ""; // asked for at load, never used for SVG
-  const measure = {
-    getBoundingClientRect(this: Node) {
-      let box = boxOf(this);
-      for (let n: Node | null = this; n !== null; n = n.parentElement) box = moved(box, n.getAttribute("transform"));
-      return rectangle(box);
-    },
-    getBBox(this: Node) {
-      return rectangle(boxOf(this));
-    },
-  };
   // jsdom has no layout: every box is 0 x 0, and labels, legends and margins fall over each other
-  Object.assign(window.Element.prototype, { getBoundingClientRect: measure.getBoundingClientRect });
-  Object.assign(window.SVGElement.prototype, measure, {
-    getComputedTextLength(this: Node) {
-      return widthOf(this);
-    },
-  });
+  const onPage = function (this: Node): Rectangle {
+    return rectangle(pageBoxOf(this));
+  };
+  const own = function (this: Node): Rectangle {
+    return rectangle(boxOf(this));
+  };
+  const length = function (this: Node): number {
+    return widthOf(this);
+  };
+  Object.assign(window.Element.prototype, { getBoundingClientRect: onPage });
+  Object.assign(window.SVGElement.prototype, { getBBox: own, getComputedTextLength: length });
   // the basic bundle: scatter, bar and pie, half the size of the full one
   const bundle = path.join(path.dirname(load.resolve("plotly.js/package.json")), "dist", "plotly-basic.min.js");
   window.eval(readFileSync(bundle, "utf8"));
@@ -93,7 +88,16 @@ function boxOf(node: Node): Box {
   return boxes.length === 0 ? { left: x, top: y, right: x, bottom: y } : boxes.reduce(union);
 }
 
-function rectangle({ left, top, right, bottom }: Box): Box & { x: number; y: number; width: number; height: number } {
+type Rectangle = Box & { x: number; y: number; width: number; height: number };
+
+/** The box of an element after its own and all outer transforms. */
+function pageBoxOf(node: Node): Box {
+  let box = boxOf(node);
+  for (let n: Node | null = node; n !== null; n = n.parentElement) box = moved(box, n.getAttribute("transform"));
+  return box;
+}
+
+function rectangle({ left, top, right, bottom }: Box): Rectangle {
   return { left, top, right, bottom, x: left, y: top, width: right - left, height: bottom - top };
 }
 

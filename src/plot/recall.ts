@@ -4,6 +4,7 @@ import { recalls } from "../evaluate/recall.js";
 import { makeFigure, type Figure } from "./figure.js";
 import { dim, seriesColour } from "./palette.js";
 import { axis, baseLayout, drawPlotly, plotlySpec, plotlyText } from "./plotly.js";
+import { fitText } from "./textWidth.js";
 
 /** Recalls at 1, 5 and 10, in per cent. */
 export interface RecallPoints {
@@ -57,7 +58,7 @@ export async function recallFigure(
       const colour = seriesColour(index);
       const trace = {
         type: "scatter",
-        name: plotlyText(`${name}, ${direction}`),
+        name: plotlyText(`${fitText(name, 190, 12)}, ${direction}`),
         legendgroup: `${String(index)}/${key}`,
       };
       const hovertemplate = `${plotlyText(direction)}<br>R@%{x} = %{y:.1f} %`;
@@ -91,6 +92,15 @@ export async function recallFigure(
       hovertemplate: "chance<br>R@%{x} = %{y:.1f} %",
     });
   }
+  const nothing = {
+    text: "no evaluations",
+    x: 0.5,
+    y: 0.5,
+    xref: "x domain",
+    yref: "y domain",
+    showarrow: false,
+    font: { size: 15, color: dim },
+  };
   const ticks = [1, 2, 3, 5, 10, 20, 30, 50, 100, 200, 500, 1000].filter((k) => k <= most);
   const layout = {
     ...baseLayout(title, 920, 440),
@@ -104,6 +114,7 @@ export async function recallFigure(
     yaxis: { ...axis("R@K (% of queries)"), range: [0, 102], dtick: 20 },
     legend: { x: 1.02, y: 1, xanchor: "left", font: { size: 12 }, tracegroupgap: 0 },
     margin: { l: 66, r: 270, t: 56, b: 56 },
+    annotations: curves.length === 0 ? [nothing] : [],
   };
   const plotly = plotlySpec(data, layout);
   return makeFigure({

@@ -27,7 +27,7 @@ export function textWidth(text: string, size: number, bold = false): number {
 /** The text, cut with an ellipsis where it is wider than `width` pixels. */
 export function fitText(text: string, width: number, size: number, bold = false): string {
   if (textWidth(text, size, bold) <= width) return text;
-  const characters = [...text];
+  const characters = Array.from(text);
   while (characters.length > 0 && textWidth(`${characters.join("")}…`, size, bold) > width) characters.pop();
   return `${characters.join("").trimEnd()}…`;
 }
