@@ -31,7 +31,10 @@ interface Captions {
  * with the threads; there the branches, the context norms (Gram form, one triangle) and the mean over words. Everything but
  * the products stays in a core's cache. Close it after use.
  */
-export function openFusedScorer(shape: ScorerShape, threads = Math.min(availableParallelism(), 8)): PairScorer<Images, Captions> {
+export function openFusedScorer(
+  shape: ScorerShape,
+  threads = Math.min(availableParallelism(), 8),
+): PairScorer<Images, Captions> {
   const layout = tileLayout({ ...shape, threads });
   if (4 * layout.total > maximumBytes) {
     throw new AmsError(`a tile of ${JSON.stringify(shape)} does not fit into the scorer's memory`, {
@@ -67,21 +70,25 @@ export function openFusedScorer(shape: ScorerShape, threads = Math.min(available
   return {
     images(features) {
       const [count, regions] = features.shape;
-      const [padded, gram] = tf.tidy(() => [
-        tf.reshape(tf.pad(features, [[0, 0], [0, columns - regions], [0, 0]]), [count * columns, -1]) as tf.Tensor2D, // prettier-ignore
-        tf.matMul(features, features, false, true),
+      const filled = tf.pad(features, [
+        [0, 0],
+        [0, columns - regions],
+        [0, 0],
       ]);
-      const values = gram.dataSync() as Float32Array;
+      const padded = tf.reshape<tf.Rank.R2>(filled, [count * columns, features.shape[2]]);
+      filled.dispose();
+      const gram = tf.matMul(features, features, false, true);
+      const values = gram.dataSync<"float32">();
       gram.dispose();
       return { count, regions: padded, gram: values };
     },
     captions(features, { lengths, propagate }) {
       const [count, words] = features.shape;
       const counted = Int32Array.from({ length: count }, (_, c) => lengths?.[c] ?? words);
-      const flat = tf.tidy(() => tf.clone(tf.reshape(features, [count * words, -1]) as tf.Tensor2D));
+      const flat = tf.reshape<tf.Rank.R2>(features, [count * words, features.shape[2]]);
       if (!propagate) return { count, words, features: flat, lengths: counted };
       const matrix = propagationOf(features, lengths);
-      const propagation = matrix.dataSync() as Float32Array;
+      const propagation = matrix.dataSync<"float32">();
       matrix.dispose();
       return { count, words, features: flat, lengths: counted, propagation };
     },
@@ -98,7 +105,7 @@ export function openFusedScorer(shape: ScorerShape, threads = Math.min(available
     },
     add(images, captions, { threshold, weight }, scores, place) {
       const similarities = tf.matMul(captions.features, images.regions, false, true);
-      floats.set(similarities.dataSync() as Float32Array, layout.A);
+      floats.set(similarities.dataSync<"float32">(), layout.A);
       similarities.dispose();
       if (captions.propagation !== undefined) floats.set(captions.propagation, layout.propagation);
       whole.set(captions.lengths, layout.lengths);

@@ -30,7 +30,17 @@ export interface TileLayout extends TileShape {
 }
 
 /** Whole numbers at the start of the memory: the handshake and the task. */
-export const control = { generation: 0, finished: 1, failed: 2, images: 3, captions: 4, words: 5, propagate: 6, threshold: 7, length: 64 };
+export const control = {
+  generation: 0,
+  finished: 1,
+  failed: 2,
+  images: 3,
+  captions: 4,
+  words: 5,
+  propagate: 6,
+  threshold: 7,
+  length: 64,
+};
 
 export function tileLayout(shape: TileShape): TileLayout {
   const { images, captions, words, regions, threads } = shape;
@@ -85,7 +95,13 @@ export function shareOf(memory: SharedMemory, layout: TileLayout, index: number)
         branches(4 * similarities, 4 * stride, 4 * (weights + rows * columns), 4 * columns, 4 * layout.mask, 4 * norm, 4 * (records + 4 * rows), length, 4 * columns, threshold); // prettier-ignore
         rows += length;
       }
-      contextNorms(4 * weights, 4 * (layout.U + image * columns * columns), 4 * records, Math.ceil(rows / rowsTogether) * rowsTogether, 4 * columns);
+      contextNorms(
+        4 * weights,
+        4 * (layout.U + image * columns * columns),
+        4 * records,
+        Math.ceil(rows / rowsTogether) * rowsTogether,
+        4 * columns,
+      );
       let record = records;
       for (let c = 0; c < captions; c++) {
         const length = whole[layout.lengths + c]!;

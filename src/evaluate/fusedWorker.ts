@@ -6,7 +6,7 @@ import type { SharedMemory } from "./wasmKernels.js";
 const { memory, layout, index } = workerData as { memory: SharedMemory; layout: TileLayout; index: number };
 const state = new Int32Array(memory.buffer, 0, control.length);
 const work = shareOf(memory, layout, index);
-for (let seen = 0; ; ) {
+for (let seen = 0; ;) {
   Atomics.wait(state, control.generation, seen);
   seen = Atomics.load(state, control.generation);
   if (seen < 0) break; // the scorer is closed

@@ -28,7 +28,7 @@ export interface PairScorer<Images, Captions> {
     images: Images,
     captions: Captions,
     options: { threshold: number; weight: number },
-    scores: Float64Array | Float32Array,
+    scores: Float32Array,
     place: (image: number, caption: number) => number,
   ): void | Promise<void>;
   releaseImages(images: Images): void;

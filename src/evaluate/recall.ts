@@ -88,7 +88,9 @@ export function direction(ranks: Int32Array): Direction {
 function checkScores(scores: Float32Array | Float64Array, images: number, owner: Int32Array): void {
   const captions = owner.length;
   if (images < 1 || captions < 1) {
-    throw new AmsError(`recalls need at least one image and one caption, got ${String(images)} and ${String(captions)}`);
+    throw new AmsError(
+      `recalls need at least one image and one caption, got ${String(images)} and ${String(captions)}`,
+    );
   }
   if (scores.length !== images * captions) {
     throw new AmsError(
@@ -99,10 +101,13 @@ function checkScores(scores: Float32Array | Float64Array, images: number, owner:
   for (let c = 0; c < captions; c++) {
     const image = owner[c]!;
     if (image < 0 || image >= images) {
-      throw new AmsError(`caption ${String(c)} belongs to image ${String(image)}, but there are ${String(images)} images`, {
-        where: `owner[${String(c)}]`,
-        hint: "owner holds the row of each caption's image, counted from 0",
-      });
+      throw new AmsError(
+        `caption ${String(c)} belongs to image ${String(image)}, but there are ${String(images)} images`,
+        {
+          where: `owner[${String(c)}]`,
+          hint: "owner holds the row of each caption's image, counted from 0",
+        },
+      );
     }
   }
   for (let k = 0; k < scores.length; k++) {

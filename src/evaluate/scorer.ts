@@ -21,9 +21,9 @@ export interface ScoreSource {
   /** Tokens of each caption that count as words; the others are left out of means, norms and propagation. Absent: all count. */
   lengths?: Int32Array;
   /** Images start .. end-1 -> per scale [end - start, R, E]; the scorer disposes of them. May be asked again for the same images. */
-  encodeImages(start: number, end: number): Promise<tf.Tensor3D[]> | tf.Tensor3D[];
+  encodeImages: (start: number, end: number) => Promise<tf.Tensor3D[]> | tf.Tensor3D[];
   /** Captions of these indexes -> per scale [n, W, E]; the scorer disposes of them. */
-  encodeCaptions(captions: Int32Array): Promise<tf.Tensor3D[]> | tf.Tensor3D[];
+  encodeCaptions: (captions: Int32Array) => Promise<tf.Tensor3D[]> | tf.Tensor3D[];
 }
 
 export interface ScoreAllOptions {
@@ -73,7 +73,8 @@ function tileShape(source: ScoreSource, options: ScoreAllOptions, way: string, g
     source.images,
     options.imageBlock ?? Math.max(4, Math.min(64, Math.round(elements / (captions * typical * regions)))),
   );
-  if (captions < 1 || images < 1) throw new AmsError("there is nothing to score", { hint: "choose a split with images and captions" });
+  if (captions < 1 || images < 1)
+    throw new AmsError("there is nothing to score", { hint: "choose a split with images and captions" });
   return { images, captions, words, regions };
 }
 
@@ -86,7 +87,7 @@ async function stream<Images, Captions>(
 ): Promise<Float32Array> {
   const { images, captions, scaleWeights } = source;
   const { threshold = 0, memory = 2 ** 31 } = options;
-  const scores = new Float64Array(images * captions);
+  const scores = new Float32Array(images * captions);
   const order = byLength(source);
   const pulse = heart(context);
   const scoring = timeLeft(images * captions);
@@ -95,7 +96,7 @@ async function stream<Images, Captions>(
     const blocks: CaptionBlock<Captions>[] = [];
     try {
       const first = encoded;
-      for (let bytes = 0; encoded < captions && (blocks.length === 0 || bytes < memory); ) {
+      for (let bytes = 0; encoded < captions && (blocks.length === 0 || bytes < memory);) {
         const indexes = order.subarray(encoded, Math.min(encoded + shape.captions, captions));
         const { scales, size } = await prepareCaptions(source, scorer, indexes, options);
         blocks.push({ indexes, scales });
@@ -109,7 +110,13 @@ async function stream<Images, Captions>(
         await scoreImages(await source.encodeImages(start, end), async (k, prepared) => {
           for (const { indexes, scales } of blocks) {
             const place = (b: number, c: number): number => (start + b) * captions + indexes[c]!;
-            await scorer.add(prepared, scales[k] as Captions, { threshold, weight: scaleWeights[k] ?? 1 }, scores, place);
+            await scorer.add(
+              prepared,
+              scales[k] as Captions,
+              { threshold, weight: scaleWeights[k] ?? 1 },
+              scores,
+              place,
+            );
             await pulse();
           }
         });
@@ -120,10 +127,13 @@ async function stream<Images, Captions>(
       for (const { scales } of blocks) for (const scale of scales) scorer.releaseCaptions(scale);
     }
   }
-  return Float32Array.from(scores);
+  return scores;
 
   /** Prepares one scale of an image block after the other and disposes of everything, whatever happens. */
-  async function scoreImages(features: tf.Tensor3D[], meet: (scale: number, images: Images) => Promise<void>): Promise<void> {
+  async function scoreImages(
+    features: tf.Tensor3D[],
+    meet: (scale: number, images: Images) => Promise<void>,
+  ): Promise<void> {
     try {
       for (const [k, scale] of features.entries()) {
         const prepared = scorer.images(scale);

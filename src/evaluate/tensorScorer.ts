@@ -38,7 +38,7 @@ export function openTensorScorer(): PairScorer<Images, Captions> {
       });
       const flat = tf.tidy(() => {
         const masked = tf.mul(features, tf.expandDims(wordMask(features, options.lengths), 2));
-        return tf.reshape(tf.transpose(masked, [1, 0, 2]), [-1, features.shape[2]]) as tf.Tensor2D;
+        return tf.reshape<tf.Rank.R2>(tf.transpose(masked, [1, 0, 2]), [-1, features.shape[2]]);
       });
       const [count, words] = features.shape;
       const prepared = { count, words, features: flat, weights };
@@ -110,6 +110,6 @@ function imageScores(V: tf.Tensor2D, gram: tf.Tensor2D | undefined, block: Capti
         : tf.transpose(tf.squeeze(tf.matMul(block.propagation, tf.expandDims(tf.transpose(best), 2)), [2]));
     const negative = tf.where(tf.less(decisive, 0), best, 0); // the mask from the propagated, the value from the own
     const sum = tf.add(negative, tf.reshape(tf.add(feature, relevant), [words, count]));
-    return tf.sum(tf.mul(sum, block.weights), 0) as tf.Tensor1D;
+    return tf.sum<tf.Tensor1D>(tf.mul(sum, block.weights), 0);
   });
 }

@@ -15,7 +15,8 @@ const sharpness = 20 * perBit; // exp(20 x) = 2^(sharpness x)
  */
 function exp2(y: Code, scratch: { y: number; shifted: number }): Code {
   const roundingShift = f32x4.const(1.5 * 2 ** 23); // adding it leaves the nearest whole number in the low bits
-  const factor = (k: number): number => Math.LN2 ** k / Array.from({ length: k }, (_, i) => i + 1).reduce((a, b) => a * b, 1);
+  const factor = (k: number): number =>
+    Math.LN2 ** k / Array.from({ length: k }, (_, i) => i + 1).reduce((a, b) => a * b, 1);
   const rest = get(scratch.y);
   let polynomial = f32x4.const(factor(6));
   for (let k = 5; k >= 0; k--) polynomial = f32x4.add(f32x4.mul(polynomial, rest), f32x4.const(factor(k)));
@@ -44,7 +45,9 @@ const leaky = (local: number): Code => f32x4.max(get(local), f32x4.mul(get(local
 function branches(): WasmFunction {
   const [a, aStride, e, eStride, mask, norm, out, words, width, threshold] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9];
   const [row, erow, record, word, x] = [10, 11, 12, 13, 14];
-  const [value, best, limit, sum, total, weight, y, shifted, attended, region] = [15, 16, 17, 18, 19, 20, 21, 22, 23, 24];
+  const [value, best, limit, sum, total, weight, y, shifted, attended, region] = [
+    15, 16, 17, 18, 19, 20, 21, 22, 23, 24,
+  ];
   const at = (base: number): Code => i32.add(get(base), get(x));
   const columns = (body: Code[]): Code => loop(x, i32.const(0), get(width), i32.const(16), body);
   const rows = (body: Code[]): Code => [
@@ -128,7 +131,11 @@ function contextNorms(): WasmFunction {
   const [e, u, out, rows, width] = [0, 1, 2, 3, 4];
   const [row, record, x, k, urow, column] = [5, 6, 7, 8, 9, 10];
   const lines = Array.from({ length: rowsTogether }, (_, line) => {
-    const [pointer, product, sum] = [0, 1, 2].map((part) => 11 + part * rowsTogether + line) as [number, number, number];
+    const [pointer, product, sum] = [0, 1, 2].map((part) => 11 + part * rowsTogether + line) as [
+      number,
+      number,
+      number,
+    ];
     return { line, pointer, product, sum };
   });
   const last = lines[rowsTogether - 1]!;
@@ -175,7 +182,7 @@ function contextNorms(): WasmFunction {
 
 /** The kernels as functions; addresses and strides in bytes. */
 export interface Kernels {
-  branches(
+  branches: (
     a: number,
     aStride: number,
     e: number,
@@ -186,8 +193,8 @@ export interface Kernels {
     words: number,
     width: number,
     threshold: number,
-  ): void;
-  contextNorms(e: number, u: number, out: number, rows: number, width: number): void;
+  ) => void;
+  contextNorms: (e: number, u: number, out: number, rows: number, width: number) => void;
 }
 
 export interface SharedMemory {

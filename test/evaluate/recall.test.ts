@@ -70,7 +70,9 @@ describe("recalls", () => {
       assert.equal(found.ranks.t2i[c], column.indexOf(owner[c]!));
     }
     for (const i of [0, 1, 3, 4]) {
-      const row = Array.from(owner.keys()).sort((a, b) => scores[i * owner.length + b]! - scores[i * owner.length + a]!);
+      const row = Array.from(owner.keys()).sort(
+        (a, b) => scores[i * owner.length + b]! - scores[i * owner.length + a]!,
+      );
       assert.equal(
         found.ranks.i2t[i],
         row.findIndex((c) => owner[c] === i),

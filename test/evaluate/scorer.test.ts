@@ -38,15 +38,23 @@ function golden(): Features {
     return Array.from({ length: a }, (_, i) => Array.from({ length: b }, (_, j) => row(i, j)));
   };
   const scales = [1, 2, 3, 4, 5, 6];
-  return { images: scales.map((k) => nested(`img.feat.${String(k)}`)), captions: scales.map((k) => nested(`txt.feat.${String(k)}`)) };
+  return {
+    images: scales.map((k) => nested(`img.feat.${String(k)}`)),
+    captions: scales.map((k) => nested(`txt.feat.${String(k)}`)),
+  };
 }
 
-function random(seed: number, counts: { images: number; captions: number; regions: number; words: number; width: number; scales: number }): Features {
+function random(
+  seed: number,
+  counts: { images: number; captions: number; regions: number; words: number; width: number; scales: number },
+): Features {
   const stream = new Random(seed);
   const { images, captions, regions, words, width, scales } = counts;
   const spread = Math.sqrt(0.35 / Math.sqrt(width)); // similarities of a trained model's size
   const block = (a: number, b: number): number[][][] =>
-    Array.from({ length: a }, () => Array.from({ length: b }, () => Array.from({ length: width }, () => Math.fround(spread * stream.normal()))));
+    Array.from({ length: a }, () =>
+      Array.from({ length: b }, () => Array.from({ length: width }, () => Math.fround(spread * stream.normal()))),
+    );
   return {
     images: Array.from({ length: scales }, () => block(images, regions)),
     captions: Array.from({ length: scales }, () => block(captions, words)),
@@ -79,7 +87,13 @@ function definition(V: number[][], all: number[][], length: number, t: number, p
   return sum / length;
 }
 
-function expected({ images, captions }: Features, t: number, propagate: boolean, lengths?: Int32Array, weights?: number[]): number[] {
+function expected(
+  { images, captions }: Features,
+  t: number,
+  propagate: boolean,
+  lengths?: Int32Array,
+  weights?: number[],
+): number[] {
   const [count, words] = [captions[0]!.length, captions[0]![0]!.length];
   return images[0]!.flatMap((_, b) =>
     Array.from({ length: count }, (_, c) =>
@@ -121,7 +135,11 @@ for (const way of ["fused", "tensors"] as const) {
       const features = random(5, { images: 7, captions: 11, regions: 13, words: 9, width: 16, scales: 2 });
       const lengths = Int32Array.from({ length: 11 }, (_, c) => 2 + ((c * 5) % 8));
       const whole = await score(source(features, { lengths }), { imageBlock: 7, captionBlock: 11 });
-      for (const blocks of [{ imageBlock: 1, captionBlock: 1 }, { imageBlock: 3, captionBlock: 4 }, { captionBlock: 5, memory: 1 }]) {
+      for (const blocks of [
+        { imageBlock: 1, captionBlock: 1 },
+        { imageBlock: 3, captionBlock: 4 },
+        { captionBlock: 5, memory: 1 },
+      ]) {
         assertClose(await score(source(features, { lengths }), blocks), Array.from(whole), 1e-6);
       }
     });
