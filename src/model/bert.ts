@@ -51,7 +51,7 @@ export function encodeTokens(
     const inner = gelu(linear(middle, ...layer("intermediate.dense")));
     const out = applyDropout(linear(inner, ...layer("output.dense")), dropout);
     x = layerNorm(tf.add(out, middle), ...layer("output.LayerNorm")) as tf.Tensor3D;
-    if (wanted.includes(l + 1)) outputs.push(x);
+    outputs.push(x);
   }
-  return outputs;
+  return wanted.map((l) => outputs[l - 1] as tf.Tensor3D);
 }

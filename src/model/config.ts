@@ -75,13 +75,16 @@ export const sizes = {
 
 export type SizeName = keyof typeof sizes;
 
-/** The same model with half the layers, one scale a layer: learns twice as fast, and `grow` doubles it. */
+/**
+ * The same model with half the layers, which learns twice as fast; `grow` doubles it again. Two scales share a layer
+ * where there are fewer layers than scales.
+ */
 export function halfDepth(config: ModelConfig): ModelConfig {
   return {
     ...config,
     size: `${config.size}-half`,
     image: { ...config.image, layers: config.image.layers / 2 },
     text: { ...config.text, layers: config.text.layers / 2 },
-    scales: config.scales.map((_, i) => i + 1),
+    scales: config.scales.map((layer) => Math.ceil(layer / 2)),
   };
 }

@@ -1,5 +1,6 @@
 /** The layers of a transformer with gradients that keep only what they need (tfjs-core would keep every step). */
 import * as tf from "@tensorflow/tfjs-core";
+import { currentPrecision, matrixProduct } from "../engine/matrixProduct.js";
 
 type Save = (tensors: tf.Tensor[]) => void;
 
@@ -39,9 +40,22 @@ export function withoutGradient<T>(f: () => T): T {
 /** [..., in] x weight [out, in] + bias [out] -> [..., out]; the layout of a PyTorch Linear. */
 export function linear(x: tf.Tensor, weight: tf.Tensor, bias: tf.Tensor): tf.Tensor {
   const [out, width] = weight.shape as [number, number];
-  const rows = tf.reshape(x, [-1, width]) as tf.Tensor2D;
-  const y = tf.add(tf.matMul(rows, weight as tf.Tensor2D, false, true), bias);
-  return tf.reshape(y, [...x.shape.slice(0, -1), out]);
+  return withGradient([x, weight, bias], ([x_, weight_, bias_], save) => {
+    const precision = currentPrecision();
+    const [input, w] = [x_ as tf.Tensor, weight_ as tf.Tensor];
+    save([input, w]);
+    const y = tf.add(matrixProduct(tf.reshape(input, [-1, width]), w, false, true), bias_ as tf.Tensor);
+    return {
+      value: tf.reshape(y, [...input.shape.slice(0, -1), out]),
+      gradient: (dy, saved) => {
+        const [inputs, weights] = saved as [tf.Tensor, tf.Tensor];
+        const rows = tf.reshape(dy, [-1, out]);
+        const dx = matrixProduct(rows, weights, false, false, precision);
+        const dWeight = matrixProduct(rows, tf.reshape(inputs, [-1, width]), true, false, precision);
+        return [tf.reshape(dx, inputs.shape), dWeight, tf.sum(rows, 0)];
+      },
+    };
+  });
 }
 
 /** Layer normalisation over the last axis: gain * (x - mean) / sqrt(variance + eps) + bias. */

@@ -62,9 +62,9 @@ export function encodePixels(
     x = tf.add(x, linear(mergeHeads(mixed), ...layer("attention.output.dense")));
     const inner = gelu(linear(layerNorm(x, ...layer("layernorm_after")), ...layer("intermediate.dense")));
     x = tf.add(x, linear(inner, ...layer("output.dense")));
-    if (wanted.includes(l + 1)) outputs.push(x);
+    outputs.push(x);
   }
-  return outputs;
+  return wanted.map((l) => outputs[l - 1] as tf.Tensor3D);
 }
 
 /** [B, T, H * d] -> [B, H, T, d] */

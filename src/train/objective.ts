@@ -1,6 +1,7 @@
 /** The loss of one batch and its gradient with respect to every parameter. */
 import * as tf from "@tensorflow/tfjs-core";
 import type { Batch } from "../data/batches.js";
+import { withPrecision } from "../engine/matrixProduct.js";
 import { allScores, pairScores, type ScoreOptions } from "../match/attentionScore.js";
 import { crossEntropy } from "../match/crossEntropy.js";
 import { contrast, hardestHinge, type ScoreLoss } from "../match/losses.js";
@@ -52,7 +53,7 @@ export function objective(input: ObjectiveInput): ObjectiveResult {
   let loss = NaN;
   let thresholds: Thresholds = model.thresholds;
   const { value, grads } = tf.variableGrads(() => {
-    const features = encodeBatch(input);
+    const features = withPrecision(recipe.precision, () => encodeBatch(input));
     if (recipe.score === "pooled") return pooledObjective(input, features);
     const result = attentionObjective(input, features);
     loss = result.loss;
@@ -141,8 +142,8 @@ function pooledObjective(input: ObjectiveInput, features: Features): tf.Scalar {
   return loss;
 }
 
-/** Cross-entropy of the class of patches and words at every scale, through one direction per class. */
-function labelObjective({ auxiliary, labels, model }: ObjectiveInput, features: Features): tf.Scalar {
+/** Cross-entropy of the class of patches and words at two scales, through one direction per class. */
+function labelObjective({ auxiliary, labels, model, stepSeed }: ObjectiveInput, features: Features): tf.Scalar {
   if (auxiliary.classes === undefined || labels === undefined) throw new Error("labels are wanted and were not given");
   const directions = l2Normalise(auxiliary.classes) as tf.Tensor2D; // [K, E]
   const size = features.words.shape[0];
@@ -167,9 +168,12 @@ function labelObjective({ auxiliary, labels, model }: ObjectiveInput, features: 
     );
   };
   const withoutCls = (image: tf.Tensor3D): tf.Tensor => tf.slice(image, [0, 1, 0]);
+  // Two scales a step, by chance: the classes are the widest products of the step.
+  const random = new Random(stepSeed);
+  const scales = random.shuffle(features.images.map((_, k) => k)).slice(0, 2);
   return tf.add(
-    mean(features.images.map((image) => loss(withoutCls(image), patches))),
-    mean(features.captions.map((caption) => loss(caption, words))),
+    mean(scales.map((k) => loss(withoutCls(features.images[k] as tf.Tensor3D), patches))),
+    mean(scales.map((k) => loss(features.captions[k] as tf.Tensor3D, words))),
   );
 }
 

@@ -1,4 +1,5 @@
 /** What a recipe is: everything about a training that is not the model and not the data. */
+import type { Precision } from "../engine/matrixProduct.js";
 import { AmsError } from "../errors.js";
 import { quirks, type Quirks } from "../model/quirks.js";
 
@@ -34,6 +35,8 @@ export interface Recipe {
   patches: { keep: number; until: number };
   /** Weight of the labels of the data (what is in a patch, what a phrase names); 0: captions and images alone. */
   labels: number;
+  /** Of the linear layers' products in training. bfloat16 is faster and needs TensorFlow; other engines use float32. */
+  precision: Precision;
   seed: number;
 }
 
@@ -57,6 +60,7 @@ const published: Recipe = {
   flip: 0.5,
   patches: { keep: 1, until: 0 },
   labels: 0,
+  precision: "float32",
   seed: 3407,
 };
 
@@ -81,6 +85,7 @@ const scenesPretrain: Recipe = {
   flip: 0,
   patches: { keep: 0.5, until: 0.8 },
   labels: 1,
+  precision: "bfloat16",
 };
 
 /** Second stage: the AMS score itself, every pair of the batch in the loss. */
