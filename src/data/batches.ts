@@ -1,4 +1,5 @@
 /** Batches of normalised images and tokenised captions, prepared in threads ahead of the model. */
+import { setMaxListeners } from "node:events";
 import { AmsError } from "../errors.js";
 import type { Item } from "./dataset.js";
 import { currentPass, nextPass, prepareImages, type PoolOptions } from "./imagePool.js";
@@ -56,6 +57,7 @@ export async function* batches(
   const count = dropLast ? Math.floor(order.length / batchSize) : Math.ceil(order.length / batchSize);
   const left = new AbortController(); // the consumer has left the loop
   const stop = signal === undefined ? left.signal : AbortSignal.any([signal, left.signal]);
+  setMaxListeners(0, stop); // one for each batch under way is no leak
   const pass = nextPass();
   const waiting: Promise<Batch>[] = [];
   let next = start;

@@ -11,7 +11,8 @@ export interface RgbImage {
 }
 
 /**
- * Decodes a JPEG, PNG, WebP, GIF (first frame) or TIFF from a file or from bytes in memory.
+ * Decodes a JPEG, PNG, WebP, GIF (first frame) or TIFF from a file or from bytes in memory. Only 16-bit greys differ:
+ * they are scaled to 8 bits, where Pillow clips them to white.
  * Throws an `AmsError` with the path when the file is missing, unreadable, truncated or no image.
  */
 export async function decodeImage(source: string | Buffer): Promise<RgbImage> {

@@ -77,12 +77,15 @@ export async function prepareImages(
   const cacheBytes = (options.cacheBytes ?? defaultCacheBytes) / workers;
   const shares = Array.from({ length: workers }, () => [] as number[]); // positions in `images`
   images.forEach(({ file }, i) => shares[workers === 1 ? 0 : hash32(file) % workers]?.push(i));
-  const parts = await Promise.all(
-    shares.map(async (positions, worker) => {
-      if (positions.length === 0) return undefined;
-      const own = positions.map((i) => images[i] as ImageRequest);
-      return send(worker, { id: ++lastTask, images: own, augmentation, seed, pass, cacheBytes }, signal);
-    }),
+  const sent = shares.map((positions, worker) => {
+    if (positions.length === 0) return undefined;
+    const own = positions.map((i) => images[i] as ImageRequest);
+    return send(worker, { id: ++lastTask, images: own, augmentation, seed, pass, cacheBytes });
+  });
+  const onAbort = (): void => sent.forEach((part) => part?.cancel(signal?.reason as Error));
+  signal?.addEventListener("abort", onAbort);
+  const parts = await Promise.all(sent.map(async (part) => part?.result)).finally(() =>
+    signal?.removeEventListener("abort", onAbort),
   );
   const whole = parts.find((part) => part?.crops.length === images.length);
   return whole ?? merge(parts, shares, images.length, 3 * augmentation.size ** 2);
@@ -103,34 +106,24 @@ function merge(parts: (WorkerResult | undefined)[], shares: number[][], count: n
   return { pixels, crops, bad: bad.sort((a, b) => a.index - b.index) };
 }
 
-function send(worker: number, task: WorkerTask, signal?: AbortSignal): Promise<WorkerResult> {
+function send(worker: number, task: WorkerTask): { result: Promise<WorkerResult>; cancel(reason: Error): void } {
   const member = (members[worker] ??= startMember(worker));
-  return new Promise((resolve, reject) => {
-    const done = (): void => {
-      signal?.removeEventListener("abort", onAbort);
-      member.pending.delete(task.id);
-      if (member.pending.size === 0) member.thread.unref(); // an idle thread keeps no program alive
-    };
-    const onAbort = (): void => {
-      member.thread.postMessage({ cancel: task.id });
-      done();
-      reject(signal?.reason as Error);
-    };
-    signal?.addEventListener("abort", onAbort);
-    member.pending.set(task.id, {
-      task,
-      resolve: (result) => {
-        done();
-        resolve(result);
-      },
-      reject: (error) => {
-        done();
-        reject(error);
-      },
-    });
-    member.thread.ref();
-    member.thread.postMessage(task);
+  const { pending, thread } = member;
+  const result = new Promise<WorkerResult>((resolve, reject) => {
+    pending.set(task.id, { task, resolve, reject });
+  }).finally(() => {
+    pending.delete(task.id);
+    if (pending.size === 0) thread.unref(); // an idle thread keeps no program alive
   });
+  thread.ref();
+  thread.postMessage(task);
+  return {
+    result,
+    cancel: (reason) => {
+      thread.postMessage({ cancel: task.id });
+      pending.get(task.id)?.reject(reason);
+    },
+  };
 }
 
 function startMember(worker: number): Member {
