@@ -34,7 +34,7 @@ export interface ApiOptions {
 
 /** The verbs over a session of their own: data set, model and results stay from one call to the next. */
 export function createApi({ cwd = process.cwd(), context = silentContext }: ApiOptions = {}): Api {
-  return callsOf(commands, createSession(cwd), () => context) as unknown as Api;
+  return callsOf(commands, createSession(cwd), (work) => work(context)) as unknown as Api;
 }
 
 /** The verbs for scripts: `import { ams } from "ams-notebook"; await ams.data("scenes");`. */

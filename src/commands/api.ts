@@ -1,7 +1,9 @@
 /** The typed functions: every command of a table as `ams.verb(options)` or `ams.verb(value, options)`. */
 import type { z } from "zod";
 import type { Context } from "../context.js";
+import { AmsError } from "../errors.js";
 import type { Command, Shape } from "./command.js";
+import { codeExample } from "./help.js";
 import { checkOptions, type Options } from "./parse.js";
 import type { Session } from "./session.js";
 
@@ -21,23 +23,35 @@ export type Call<C> =
         }
     : never;
 
-/** `contextNow` is asked at every call, so that progress appears under the cell that is running. */
+/** Runs a call's work with a context of the host's choice (in a notebook: that of the cell that is running). */
+export type Runner = <T>(work: (context: Context) => Promise<T>) => Promise<T>;
+
 export function callsOf(
   commands: Command[],
   session: Session,
-  contextNow: () => Context,
+  runner: Runner,
 ): Record<string, (...given: unknown[]) => Promise<unknown>> {
   const entries = commands.flatMap((command) => {
-    const call = async (...given: unknown[]): Promise<unknown> =>
-      command.run(checkOptions(command, optionsOf(command, given)), contextNow(), session);
+    const call = async (...given: unknown[]): Promise<unknown> => {
+      const options = checkOptions(command, optionsOf(command, given));
+      return runner((context) => command.run(options, context, session));
+    };
     return [command.name, ...(command.alias === undefined ? [] : [command.alias])].map((name) => [name, call] as const);
   });
   return Object.fromEntries(entries);
 }
 
-/** `("attention", {item: 3})`, `({figure: "attention", item: 3})` and `()` -> options. */
+/** `("attention", {item: 3})`, `({figure: "attention", item: 3})`, `(dataset, {samples: 3})` and `()` -> options. */
 function optionsOf(command: Command, [first, second]: unknown[]): Options {
-  const isOptions = (value: unknown): value is Options => typeof value === "object" && value !== null;
-  if (first === undefined || (isOptions(first) && !Array.isArray(first))) return first ?? {};
-  return { ...(isOptions(second) ? second : {}), [command.positional?.option ?? "value"]: first };
+  if (first === undefined) return {};
+  const free = command.positional?.option;
+  const named = typeof first === "object" && first !== null && !Array.isArray(first);
+  if (free === undefined || (named && command.options[free]?.safeParse(first).success !== true)) {
+    if (named) return first as Options;
+    throw new AmsError(`${command.name} takes its options as one object`, {
+      where: `ams.${command.name}(${JSON.stringify(first)})`,
+      hint: `for example: ${codeExample(command)}`,
+    });
+  }
+  return { ...(second as Options | undefined), [free]: first };
 }

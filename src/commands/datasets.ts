@@ -16,7 +16,7 @@ export const dataNames = ["scenes", "flickr30k", "coco"];
 /** Options of every verb that uses data. */
 export const dataOptions = {
   data: option(z.union([z.string(), z.custom<Dataset>(isDataset)]).optional(), {
-    help: "the data set: scenes, flickr30k, coco, or a folder of images with a table of captions",
+    help: "the data set: scenes, flickr30k, coco, or a folder (of scenes drawn before, annotation files, or images with a table of captions)",
     value: "NAME|DIR",
     suggest: dataNames,
     spellings: { flickr: "flickr30k" },
@@ -90,13 +90,32 @@ export async function openDataset(
     const found = findAnnotated(data, place(root), place(annotations));
     dataset = await (data === "coco" ? openCoco : openFlickr30k)({ ...found, onProblem }, context);
   } else {
-    const { openFolder } = await import("../data/folder.js");
     const folder = ownFolder(data === "folder" ? (root ?? "") : data, session);
-    const table = place(captions);
-    dataset = await openFolder({ folder, onProblem, ...(table === undefined ? {} : { captions: table }) }, context);
+    const images = data === "folder" ? undefined : place(root);
+    dataset = await openAnyFolder(folder, { images, table: place(captions), onProblem }, context);
   }
   session.dataset = dataset;
   return dataset;
+}
+
+/** A folder by what lies in it: scenes that were drawn before, annotation files, or a table of captions. */
+async function openAnyFolder(
+  folder: string,
+  { images, table, onProblem }: { images: string | undefined; table: string | undefined; onProblem: "skip" | "stop" },
+  context: Context,
+): Promise<Dataset> {
+  if (existsSync(path.join(folder, "manifest.json")) && hasAnnotations(folder, "flickr30k")) {
+    const { readScenes } = await import("../data/emojiScenes/read.js");
+    return readScenes(folder);
+  }
+  for (const name of ["flickr30k", "coco"] as const) {
+    if (table !== undefined || !hasAnnotations(folder, name)) continue;
+    const { openFlickr30k, openCoco } = await import("../data/annotations.js");
+    const root = images ?? [path.join(folder, "images"), folder].find((candidate) => existsSync(candidate)) ?? folder;
+    return (name === "coco" ? openCoco : openFlickr30k)({ root, annotations: folder, onProblem }, context);
+  }
+  const { openFolder } = await import("../data/folder.js");
+  return openFolder({ folder, onProblem, ...(table === undefined ? {} : { captions: table }) }, context);
 }
 
 /** The folders of images and annotations: as given, else under the folder of everything generated. */

@@ -2,10 +2,10 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import type { KernelPlugin, MagicContext, PluginHost } from "../../kernel/plugin.js";
-import { silentContext, type Context } from "../context.js";
+import { silentContext } from "../context.js";
 import { displaySymbol, type Displayable, type MimeBundle } from "../display.js";
 import { packageRoot } from "../paths.js";
-import { callsOf } from "./api.js";
+import { callsOf, type Runner } from "./api.js";
 import { complete } from "./complete.js";
 import { commandHelp, overview } from "./help.js";
 import { findCommand, parseWords } from "./parse.js";
@@ -16,7 +16,7 @@ import { commands } from "./table.js";
 
 const prefix = "%ams ";
 const session = createSession(process.cwd());
-let contextNow: () => Context = () => silentContext;
+let host: PluginHost | undefined;
 
 /** `` -> all verbs; `train` or `help train` -> one verb. Throws an AmsError for an unknown verb. */
 function helpFor(args: string): MimeBundle {
@@ -38,6 +38,15 @@ async function line(args: string, context: MagicContext): Promise<unknown> {
 function isHelp([first]: string[]): boolean {
   return first === undefined || first === "help" || first === "--help" || first === "-h";
 }
+
+/** Typed calls run like magics: under the running cell, with its interrupt and one progress display. */
+const runInCell: Runner = (work) => {
+  if (host === undefined) return work(silentContext);
+  return host.run((context) => {
+    session.cwd = context.cwd;
+    return work(context);
+  });
+};
 
 /** Help as a value that shows itself, so that `%ams train --help` needs nothing of the kernel. */
 function helpPage(args: string): Displayable {
@@ -75,28 +84,13 @@ export const plugin: KernelPlugin = {
   globals: [
     {
       name: "ams",
-      value: callsOf(commands, session, () => contextNow()),
+      value: callsOf(commands, session, runInCell),
       type: `import(${JSON.stringify(path.join(__dirname, "..", "index"))}).Api`,
     },
   ],
-  start: (host: PluginHost) => {
-    session.cwd = host.cwd;
-    contextNow = () => cellContext(host);
+  start: (given: PluginHost) => {
+    host = given;
+    session.cwd = given.cwd;
     return Promise.resolve();
   },
 };
-
-/** Typed calls report to the cell that is running; a host without such a context still shows notes. */
-function cellContext(host: PluginHost & { context?: () => MagicContext }): Context {
-  const context = host.context?.();
-  if (context !== undefined) {
-    session.cwd = context.cwd;
-    return context;
-  }
-  return {
-    ...silentContext,
-    note: (text) => {
-      host.note(text);
-    },
-  };
-}

@@ -50,9 +50,6 @@ export function modelDisplay(model: Model): MimeBundle {
   const { image, text, embed, scales, size } = model.config;
   const sizes = partSizes(model);
   const total = sizes.reduce((sum, { parameters }) => sum + parameters, 0);
-  const published = Object.entries(model.quirks)
-    .filter(([, corrected]) => corrected === false)
-    .map(([name]) => name);
   const side = image.pixels / image.patch;
   return tablesBundle(
     {
@@ -75,7 +72,7 @@ export function modelDisplay(model: Model): MimeBundle {
         ["scales", `${String(scales.length)}, after layers ${scales.join(", ")}, embedding ${String(embed)}`],
         ["memory", `${formatBytes(total * 4)} of weights; training takes four times that and the activations`],
         ["recipe", model.recipe],
-        ["quirks", published.length === 0 ? "all corrected" : `as published: ${published.join(", ")}`],
+        ["quirks", quirksText(model)],
       ],
     },
   );
@@ -83,4 +80,13 @@ export function modelDisplay(model: Model): MimeBundle {
 
 function encoder({ layers, width, heads }: { layers: number; width: number; heads: number }): string {
   return `${String(layers)} layers of width ${String(width)}, ${String(heads)} heads`;
+}
+
+function quirksText({ quirks }: Model): string {
+  const names = Object.keys(quirks) as (keyof typeof quirks)[];
+  const published = names.filter((name) => !quirks[name]);
+  if (published.length === 0) return "all corrected";
+  return published.length === names.length
+    ? "all as published"
+    : `as published: ${published.join(", ")}; the others corrected`;
 }

@@ -56,14 +56,13 @@ export const evalCommand = defineCommand({
       },
       context,
     );
-    session.evaluations = [...session.evaluations, evaluation];
+    session.evaluations = [...session.evaluations.filter((other) => !sameKind(other, evaluation)), evaluation];
     return evaluation;
   },
-  json: evaluationJson,
+  json: (evaluation) => evaluation.toJSON(),
 });
 
-/** The object of every `--json` evaluation; recalls in percent. */
-export function evaluationJson(evaluation: Evaluation): Record<string, unknown> {
-  const { split, images, captions, i2t, t2i, rsum, ties, interval, seconds } = evaluation;
-  return { split, images, captions, i2t, t2i, rsum, ties, interval, seconds };
+/** A later evaluation of the same gallery takes the place of an earlier one (each keeps its whole score matrix). */
+function sameKind(a: Evaluation, b: Evaluation): boolean {
+  return a.dataset === b.dataset && a.split === b.split && a.images === b.images && a.scoredBy === b.scoredBy;
 }

@@ -62,7 +62,7 @@ export const plotCommand = defineCommand({
   summary: "a figure: attention, recall, history, gallery",
   about:
     "attention: what every word of a caption looks at, at every scale. recall: R@K over K for the session's evaluations (or the given splits). " +
-    "history: loss and recalls of a training. gallery: queries with their best hits.",
+    "history: loss and recalls of a training. gallery: queries of the latest evaluation with their best hits.",
   options: plotShape,
   positional: { option: "figure" },
   aliases: dataAliases,
@@ -157,7 +157,7 @@ async function evaluations(options: PlotOptions, context: Context, session: Sess
 }
 
 function latestOfEachSplit(all: Evaluation[]): Evaluation[] {
-  return [...new Map(all.map((evaluation) => [evaluation.split, evaluation])).values()];
+  return all.filter((evaluation, i) => !all.slice(i + 1).some(({ split }) => split === evaluation.split));
 }
 
 function splitsOf({ split }: PlotOptions): string[] {
@@ -181,7 +181,8 @@ async function gallery(options: PlotOptions, context: Context, session: Session)
   const { direction, queries, k } = options;
   const title =
     direction === "t2i" ? "Captions and the images found for them" : "Images and the captions found for them";
-  const chosen = await evaluations(options, context, session);
+  const all = await evaluations(options, context, session);
+  const chosen = splitsOf(options).length > 0 ? all : all.slice(-1);
   const rows = chosen.flatMap((evaluation) => galleryOf(evaluation, { direction, count: queries, k }));
   return galleryFigure({ title: `${title} (${chosen.map(({ split }) => split).join(", ")})`, rows });
 }
