@@ -50,10 +50,12 @@ export function itemsFromRows(rows: Row[], source: RowSource, options: ProblemOp
   const root = existingRoot(source.root);
   const exists = fileFinder();
   const items = new Map<string, Item>(); // by absolute path
+  const places = new Map<string, string>(); // an image's path under the root -> its absolute path
   const imageOfId = new Map<string | number, string>();
   const problems: { kind: Kind; row: number; what: string }[] = [];
   for (const row of rows) {
-    const image = insideRoot(root, row, source);
+    const image = places.get(row.image) ?? insideRoot(root, row, source);
+    places.set(row.image, image);
     const problem = (kind: Kind, what = row.image): void => void problems.push({ kind, row: row.number, what });
     const captions = row.captions.filter((text) => text.trim() !== "");
     const before = items.get(image);
@@ -65,7 +67,7 @@ export function itemsFromRows(rows: Row[], source: RowSource, options: ProblemOp
         continue;
       }
     }
-    if (!exists(image)) {
+    if (before === undefined && !exists(image)) {
       problem("missing");
     } else if (before !== undefined && !source.rowPerCaption) {
       problem("double");
