@@ -9,6 +9,7 @@ import path from "node:path";
 import { MessageChannel, Worker } from "node:worker_threads";
 import { readConnection, type Connection } from "./wire/connection.js";
 import { slots, type ToMain, type ToWire, type WireData } from "./wire/link.js";
+import { log } from "./wire/log.js";
 import type { Session } from "./cells/session.js";
 
 // From the first line on: an interrupt that comes while TypeScript loads must not end the process.
@@ -100,7 +101,7 @@ function versionOf(file: string): string {
 }
 
 function fail(message: string): never {
-  process.stderr.write(`kernel: ${message}\n`);
+  log(message);
   process.exit(1);
 }
 

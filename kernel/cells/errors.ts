@@ -19,7 +19,7 @@ export interface CellSource {
 export interface CellErrors {
   /** Remembers a cell under the name that its stack frames carry, e.g. `[cell 3]`. */
   add(name: string, source: CellSource): void;
-  /** `[cell 3]:5:12` of the compiled code -> line and column of the cell as written. */
+  /** Stack traces inside a text: `[cell 3]:5:12` of the compiled code -> line and column as written, own frames dropped. */
   mapText(text: string): string;
   describe(error: unknown): ErrorContent;
 }
@@ -37,14 +37,25 @@ export function createCellErrors(): CellErrors {
     const source = cells.get(name);
     return source === undefined ? undefined : { source, at: source.toCell({ line: line - 1, column: column - 1 }) };
   };
+  /** A frame of the kernel's own: in its folder, in Node's vm, or its call of the cell behind the cell's last line. */
+  const isOwnFrame = (frame: string): boolean => {
+    if (!/^\s+at /.test(frame)) return false;
+    if (frame.includes(kernelFolder) || /\(?node:(internal|vm|async_hooks)/.test(frame)) return true;
+    const [, name = "", line] = /(\[cell [^\]]+\]):(\d+):(\d+)/.exec(frame) ?? [];
+    return Number(line) > (cells.get(name)?.lines ?? Infinity);
+  };
+  const mapFrame = (frame: string): string =>
+    frame.replace(framePosition, (whole, name: string, line: string, column: string) => {
+      const found = locate(name, Number(line), Number(column));
+      return found === undefined ? whole : `${name}:${String(found.at.line + 1)}:${String(found.at.column + 1)}`;
+    });
   const mapText = (text: string): string =>
     text.includes("[cell ")
-      ? text.replace(framePosition, (whole, name: string, line: string, column: string) => {
-          const found = locate(name, Number(line), Number(column));
-          return found === undefined
-            ? whole
-            : `${name}:${String(found.at.line + 1)}:${String(found.at.column + 1)}`;
-        })
+      ? text
+          .split("\n")
+          .filter((line) => !isOwnFrame(line))
+          .map(mapFrame)
+          .join("\n")
       : text;
   /** The cell's line where the error was thrown, when a cell threw it. */
   const frameOf = (stack: string): string[] => {
@@ -53,23 +64,19 @@ export function createCellErrors(): CellErrors {
     const found = locate(name, Number(line), Number(column));
     return found === undefined ? [] : [codeFrame(found.source.written, found.at, 1)];
   };
-  const isCall = (frame: string): boolean => {
-    const [, name = "", line] = /(\[cell [^\]]+\]):(\d+):(\d+)/.exec(frame) ?? [];
-    return Number(line) > (cells.get(name)?.lines ?? Infinity);
-  };
   const describeError = (error: Error): ErrorContent => {
     const ename = String(error.name || error.constructor.name || "Error");
     const evalue = String(error.message);
     const frames = (typeof error.stack === "string" ? error.stack : "")
       .split("\n")
       .filter((line) => /^\s+at /.test(line))
-      .filter((line) => !isCall(line) && !line.includes(kernelFolder) && !/\(?node:(internal|vm|async_hooks)/.test(line));
+      .filter((line) => !isOwnFrame(line));
     const own = frames.some((frame) => frame.includes("[cell "));
     const traceback = [
       `${red(ename)}: ${evalue}`,
       ...frameOf(frames.join("\n")),
       // Beyond the cell only what the cell called is of interest; without a cell all there is.
-      ...(own ? frames.slice(0, frames.findLastIndex((frame) => frame.includes("[cell ")) + 1) : frames).map(mapText),
+      ...(own ? frames.slice(0, frames.findLastIndex((frame) => frame.includes("[cell ")) + 1) : frames).map(mapFrame),
     ];
     const { cause } = error;
     if (cause !== undefined) {

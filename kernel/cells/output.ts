@@ -6,14 +6,6 @@ import { currentRequest } from "./parents.js";
 
 type Write = typeof process.stdout.write;
 
-/** The process's own stderr, for the kernel's log. */
-const writeLog = process.stderr.write.bind(process.stderr);
-
-/** A line in the log of whoever started the kernel. */
-export function log(line: string): void {
-  writeLog(`kernel: ${line}\n`);
-}
-
 /** Takes over process.stdout.write and process.stderr.write, and with them `console`. */
 export function captureOutput(send: (request: RequestNumber, name: StreamName, text: string) => void): void {
   for (const name of ["stdout", "stderr"] as const) {

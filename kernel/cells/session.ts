@@ -13,6 +13,7 @@ import { runShell } from "../magics/shell.js";
 import { createTiming, duration } from "../magics/timing.js";
 import type { MagicContext } from "../plugin.js";
 import { phases, slots, type Executed, type RequestNumber, type Task, type ToWire } from "../wire/link.js";
+import { log } from "../wire/log.js";
 import type { Payload, UserExpression } from "../wire/messages.js";
 import { createCompiler } from "./compile.js";
 import { createDisplay, toBundle, type DisplayOptions, type MimeBundle, type Prompt } from "./display.js";
@@ -95,6 +96,7 @@ export function createSession({ packageRoot, shared, mailbox, plugins: automatic
       state.addGlobal(name, value, `declare const ${name}: ${type};`);
     },
     host: { cwd: folder, note, run: inContext },
+    log,
   });
   for (const magic of createBuiltins({ plugins, variables: state.variables, reset: state.reset })) plugins.add(magic);
 
@@ -196,10 +198,10 @@ export function createSession({ packageRoot, shared, mailbox, plugins: automatic
     try {
       await runner.run(task.request, cell.code, name, [state.values, modules.require, modules.import, meta()]);
     } catch (error) {
-      state.setDeclarations(keepAssigned(cell.declarations, state.has));
+      state.endCell(keepAssigned(cell.declarations, state.has));
       throw error;
     }
-    state.setDeclarations(cell.declarations);
+    state.endCell(cell.declarations);
     if (parsed.cell?.name === "time") {
       const { user, system } = process.cpuUsage(cpu);
       process.stdout.write(
@@ -219,6 +221,7 @@ export function createSession({ packageRoot, shared, mailbox, plugins: automatic
     let text: string | null = null;
     if (value !== undefined) {
       const data = await toBundle(value);
+      if (typeof data["text/plain"] === "string") data["text/plain"] = errors.mapText(data["text/plain"]);
       publish("execute_result", { data, metadata: {}, execution_count: task.count });
       text = String(data["text/plain"]);
     }

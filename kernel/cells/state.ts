@@ -6,7 +6,8 @@ export interface SessionState {
   values: Record<string, unknown>;
   /** TypeScript declarations of everything in force. */
   declarations(): string;
-  setDeclarations(declarations: string): void;
+  /** Takes what a cell leaves in force; what %load_ext or %reset did while the cell ran is kept. */
+  endCell(declarations: string): void;
   /** Whether cells share a value of that name. */
   has(name: string): boolean;
   /** A name that every cell sees and that %reset keeps. */
@@ -20,18 +21,24 @@ export function createState(): SessionState {
   const values: Record<string, unknown> = {};
   const globals = new Map<string, { value: unknown; declaration: string }>();
   let declarations = "";
+  /** Since the last cell ended. */
+  let added = "";
+  let wasReset = false;
   const has = (name: string): boolean => Object.hasOwn(values, name) && values[name] !== forgotten;
   return {
     values,
     declarations: () => declarations,
-    setDeclarations(next) {
-      declarations = next;
+    endCell(next) {
+      if (!wasReset) declarations = added + next;
+      added = "";
+      wasReset = false;
     },
     has,
     addGlobal(name, value, declaration) {
       globals.set(name, { value, declaration });
       values[name] = value;
       declarations = `${declaration}\n${declarations}`;
+      added += `${declaration}\n`;
     },
     variables: () =>
       Object.entries(values)
@@ -39,7 +46,9 @@ export function createState(): SessionState {
         .filter(([name, value]) => globals.get(name)?.value !== value)
         .sort(([a], [b]) => a.localeCompare(b)),
     reset() {
-      for (const name of Object.keys(values)) values[name] = globals.has(name) ? globals.get(name)?.value : forgotten;
+      wasReset = true;
+      for (const name of Object.keys(values))
+        if (!name.startsWith("__")) values[name] = globals.has(name) ? globals.get(name)?.value : forgotten;
       declarations = [...globals.values()].map(({ declaration }) => `${declaration}\n`).join("");
     },
   };

@@ -171,14 +171,24 @@ function createCellHost(
   };
   const host = create(files, settings, ...rest);
   const kernelFile = path.join(packageRoot, "package.json");
+  // The compiler asks again for every import of every library with every cell (80 ms): packages do not change, except that a
+  // missing one may be installed.
+  const resolved = new Map<string, ts.ResolvedModuleWithFailedLookupLocations>();
   host.resolveModuleNameLiterals = (literals, containingFile, redirected, resolveOptions, sourceFile) => {
     return literals.map((literal) => {
       const mode = ts.getModeForUsageLocation(sourceFile, literal, resolveOptions);
       const resolve = (from: string): ts.ResolvedModuleWithFailedLookupLocations =>
         ts.resolveModuleName(literal.text, from, resolveOptions, host, undefined, redirected, mode);
-      const found = resolve(containingFile);
+      const inPackage = containingFile.includes("/node_modules/");
+      const isPackage = !/^[./]/.test(literal.text);
+      const key = [path.dirname(containingFile), literal.text, mode ?? ""].join("\0");
+      const known = resolved.get(key);
+      if (known !== undefined) return known;
+      let found = resolve(containingFile);
       // Packages beside the notebook first, then the kernel's own.
-      return found.resolvedModule === undefined && !/^[./]/.test(literal.text) ? resolve(kernelFile) : found;
+      if (found.resolvedModule === undefined && isPackage) found = resolve(kernelFile);
+      if (inPackage || (isPackage && found.resolvedModule !== undefined)) resolved.set(key, found);
+      return found;
     });
   };
   return host;

@@ -18,7 +18,10 @@ export interface Plugins {
   /** Adds a built-in magic. */
   add(magic: Magic): void;
   load(module: string): Promise<KernelPlugin>;
-  /** Loads the self-loading plugins that the text needs; all of them without a text. Failures are noted, not thrown. */
+  /**
+   * Loads the self-loading plugins that the text needs; all of them without a text. A failure is logged, and noted under the
+   * cell that needs the plugin; the next cell that needs it tries again.
+   */
   loadFor(text?: string): Promise<void>;
 }
 
@@ -28,6 +31,8 @@ export function createPlugins(
     importModule(specifier: string): Promise<unknown>;
     addGlobal(name: string, value: unknown, type: string): void;
     host: PluginHost;
+    /** A line in the kernel's log. */
+    log(line: string): void;
   },
 ): Plugins {
   const magics = new Map<string, Magic>();
@@ -73,14 +78,15 @@ export function createPlugins(
       const needed = pending.filter(
         ({ names }) => text === undefined || names.some((name) => new RegExp(`\\b${name}\\b`).test(text)),
       );
-      if (needed.length === 0) return;
-      pending = pending.filter((plugin) => !needed.includes(plugin));
-      for (const { module, names } of needed) {
+      for (const plugin of needed) {
         try {
-          await load(module);
+          await load(plugin.module);
+          pending = pending.filter((other) => other !== plugin);
         } catch (error) {
-          const reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
-          options.host.note(`warning: ${names.join(", ")} cannot be used, its plugin did not load: ${reason}`);
+          options.log(`the plugin ${plugin.module} did not load: ${(error as Error).stack ?? String(error)}`);
+          const [reason = ""] = String((error as Error).message).split("\n");
+          if (text !== undefined)
+            options.host.note(`warning: ${plugin.names.join(", ")} cannot be used, the plugin did not load: ${reason}`);
         }
       }
     },

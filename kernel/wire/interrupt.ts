@@ -65,12 +65,11 @@ export function createInterrupter(shared: Int32Array, ask: () => void): Interrup
   };
 }
 
-let session: Session | undefined;
-
+/** A session that stays connected would hold up the exit of the process ("Waiting for the debugger to disconnect"). */
 function terminate(): void {
-  if (session === undefined) {
-    session = new Session();
-    session.connectToMainThread();
-  }
-  session.post("Runtime.terminateExecution");
+  const session = new Session();
+  session.connectToMainThread();
+  session.post("Runtime.terminateExecution", () => {
+    session.disconnect();
+  });
 }

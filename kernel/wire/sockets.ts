@@ -1,6 +1,7 @@
 /** The five ZeroMQ sockets: bound once, read for ever, written through one queue each. */
 import { Reply, Router, XPublisher } from "zeromq";
 import { endpoint, type Connection } from "./connection.js";
+import { log } from "./log.js";
 import type { Message } from "./messages.js";
 import { createHeader, createSigner, decode, encode } from "./signature.js";
 
@@ -48,7 +49,7 @@ export async function openSockets(
   const queues = new Map<string, Promise<void>>();
   const enqueue = (name: string, send: () => Promise<void>): Promise<void> => {
     const next = (queues.get(name) ?? Promise.resolve()).then(send).catch((error: unknown) => {
-      process.stderr.write(`kernel: a message on ${name} could not be sent: ${String(error)}\n`);
+      log(`a message on ${name} could not be sent: ${String(error)}`);
     });
     queues.set(name, next);
     return next;
@@ -68,9 +69,7 @@ export async function openSockets(
         message = decode(frames, signer);
       } catch (error) {
         dropped++;
-        process.stderr.write(
-          `kernel: dropped ${(error as Error).message} on ${channel} (${String(dropped)} dropped so far)\n`,
-        );
+        log(`dropped ${(error as Error).message} on ${channel} (${String(dropped)} dropped so far)`);
         continue;
       }
       receive(channel, message);

@@ -9,6 +9,7 @@ import { slots } from "./link.js";
 import { createHistory } from "./history.js";
 import { createInterrupter } from "./interrupt.js";
 import { kernelInfo } from "./kernelInfo.js";
+import { log } from "./log.js";
 import type {
   CommInfoReply,
   CommOpen,
@@ -195,7 +196,7 @@ async function serve(): Promise<void> {
         shutDown(request);
         break;
       default:
-        process.stderr.write(`kernel: no answer to ${header.msg_type} on ${request.channel}\n`);
+        log(`no answer to ${header.msg_type} on ${request.channel}`);
     }
   };
 
