@@ -125,10 +125,10 @@ describe("cells", () => {
         "import table from './table.json';",
         "import { twice } from './beside';",
         "import ts, { version } from 'typescript';",
-        "[join('a', 'b'), one, kind, mine, table.rows, twice(4), ts.version === version, (await import('node:os')).EOL]",
+        "[join('a', 'b'), one, kind, mine, table.rows, twice(4), ts.version === version, (await import('node:os')).EOL].join()",
       ].join("\n"),
     );
-    assert.equal(done.result, "[ 'a/b', 1, 'es', true, 3, 8, true, '\\n' ]", plain(done.error?.traceback ?? []));
+    assert.equal(done.result, "'a/b,1,es,true,3,8,true,\\n'", plain(done.error?.traceback ?? []));
   });
 
   test("a missing package says where it was looked for", async () => {
