@@ -165,6 +165,12 @@ export const cases: Case[] = [
   { name: "argMin", shapes: [[3, 8]], run: (x) => tf.argMin(x, 0), gradient: false },
   { name: "cast to int32", shapes: [[9]], run: (x) => tf.cast(tf.mul(x, 5), "int32"), gradient: false },
   { name: "cast to bool", shapes: [[9]], run: (x) => tf.cast(tf.relu(x), "bool"), gradient: false },
+  {
+    name: "round of whole numbers",
+    shapes: [],
+    run: () => tf.round(tf.tensor1d([1, -2, 3], "int32")),
+    gradient: false,
+  },
   { name: "step", shapes: [[9]], run: (x) => tf.step(x), gradient: false },
   {
     name: "floor and round",

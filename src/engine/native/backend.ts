@@ -34,6 +34,22 @@ function restoreUtilFunctions(): void {
   target["isArray"] ??= Array.isArray;
 }
 
+/** TensorFlow 2.21 rounds int32 tensors to zeros; a whole number is its own rounding. */
+function keepWholeNumbersOnRound(): void {
+  const { kernelFunc } = tf.getKernel(tf.Round, backendName);
+  tf.unregisterKernel(tf.Round, backendName);
+  tf.registerKernel({
+    kernelName: tf.Round,
+    backendName,
+    kernelFunc: (call) => {
+      const { x } = call.inputs as { x: tf.TensorInfo };
+      if (x.dtype !== "int32") return kernelFunc(call);
+      const identity = tf.getKernel(tf.Identity, backendName);
+      return identity.kernelFunc({ ...call, attrs: {} });
+    },
+  });
+}
+
 /**
  * Loads the libraries, makes the backend and registers it with tfjs; does not make it the current one.
  * @throws AmsError when a library cannot be loaded or TensorFlow does not start.
@@ -49,6 +65,7 @@ export function registerNative(files: { framework: string; cc: string }, options
   };
   require("@tensorflow/tfjs-node-gpu/dist/register_all_kernels");
   /* eslint-enable @typescript-eslint/no-require-imports */
+  keepWholeNumbersOnRound();
   const backend = new NodeJSKernelBackend(binding, "@tensorflow/tfjs-node-gpu");
   tf.registerBackend(backendName, () => backend, 3);
   tf.findBackend(backendName);

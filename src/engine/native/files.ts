@@ -13,7 +13,8 @@ export interface InstallRecord {
   package: string;
   version: string;
   wheel: string;
-  sha256: string;
+  /** Of the wheel, where one is pinned. */
+  sha256?: string;
   files: Record<string, number>;
 }
 

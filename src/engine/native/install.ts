@@ -1,14 +1,14 @@
 /** Fetches TensorFlow's libraries: the PyPI wheel by pip, of which only the two libraries and the licences are kept. */
-import { execFile, spawn } from "node:child_process";
+import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdir, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { promisify } from "node:util";
 import type { Context } from "../../context.js";
 import { AmsError } from "../../errors.js";
 import { cc, findLibraries, framework, nativeFolder, recordName, tensorflowVersion, unsupported } from "./files.js";
 import type { InstallRecord } from "./files.js";
-import { findPython } from "./python.js";
+import { findPython, runPip } from "./python.js";
 
 const run = promisify(execFile);
 
@@ -107,63 +107,21 @@ function isWhole(folder: string): boolean {
   }
 }
 
-/** Downloads the wheel with pip into `folder` -> its path. pip's own temporary files go there too, which shows how far it is. */
+/** Downloads the wheel with pip into `folder` -> its path. */
 async function download(wheel: Wheel, python: string, folder: string, context: Context): Promise<string> {
-  const requirement = `${wheel.package}==${tensorflowVersion}`;
   const requirements = path.join(folder, "requirements.txt");
-  await writeFile(requirements, `${requirement} --hash=sha256:${wheel.sha256}\n`);
+  await writeFile(requirements, `${wheel.package}==${tensorflowVersion} --hash=sha256:${wheel.sha256}\n`);
   const args = [
-    ...["-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-cache-dir", "--disable-pip-version-check"],
+    ...["download", "--no-deps", "--only-binary=:all:"],
     ...["--implementation", "cp", "--python-version", "3.11", "--abi", "cp311"],
     ...wheel.platforms.flatMap((platform) => ["--platform", platform]),
-    ...["--progress-bar", "off", "--require-hashes", "-r", requirements, "-d", folder],
+    ...["--require-hashes", "-r", requirements, "-d", folder],
   ];
-  const pip = spawn(python, args, { env: { ...process.env, TMPDIR: folder }, signal: context.signal });
-  let output = "";
-  for (const stream of [pip.stdout, pip.stderr]) stream.on("data", (chunk: Buffer) => (output += chunk.toString()));
   const label = `downloading TensorFlow ${tensorflowVersion}`;
-  const report = async (): Promise<void> => {
-    const done = Math.min(Math.round((await folderBytes(folder)) / 1e6), wheel.megabytes);
-    context.progress({ label, done, total: wheel.megabytes, note: "MB" });
-  };
-  const timer = setInterval(() => void report(), 500);
-  try {
-    const code = await new Promise<number | null>((resolve, reject) => {
-      pip.on("error", reject);
-      pip.on("close", resolve);
-    });
-    if (code !== 0) {
-      const reason =
-        output
-          .split("\n")
-          .filter((line) => line.startsWith("ERROR:"))
-          .at(-1) ?? output.trim();
-      throw new AmsError(`pip could not download ${requirement}`, {
-        where: reason,
-        hint: "check the connection to the Python package index, then run: ams engine install",
-      });
-    }
-  } finally {
-    clearInterval(timer);
-  }
-  context.progress({ label, done: wheel.megabytes, total: wheel.megabytes, note: "MB" });
+  await runPip(python, args, { folder, label, megabytes: wheel.megabytes, retry: "ams engine install" }, context);
   const name = (await readdir(folder)).find((entry) => entry.endsWith(".whl"));
-  if (name === undefined) throw new Error(`pip left no wheel in ${folder}: ${output}`);
+  if (name === undefined) throw new Error(`pip left no wheel in ${folder}`);
   return path.join(folder, name);
-}
-
-/** Bytes of the files in a folder and below; files that vanish meanwhile count nothing. */
-async function folderBytes(folder: string): Promise<number> {
-  const entries = await readdir(folder, { recursive: true });
-  const sizes = await Promise.all(
-    entries.map((entry) =>
-      stat(path.join(folder, entry)).then(
-        (found) => (found.isFile() ? found.size : 0),
-        () => 0,
-      ),
-    ),
-  );
-  return sizes.reduce((sum, size) => sum + size, 0);
 }
 
 async function extract(

@@ -1,7 +1,9 @@
 /** A Python with pip, which fetches wheels: the private environment of this clone when it is there, else the system's. */
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
+import { readdir, stat } from "node:fs/promises";
 import path from "node:path";
 import { promisify } from "node:util";
+import type { Context } from "../../context.js";
 import { AmsError } from "../../errors.js";
 import { amsHome } from "../../paths.js";
 
@@ -29,4 +31,67 @@ export async function findPython(): Promise<string> {
     where: reasons.join("; "),
     hint: "install Python 3.9 or newer with pip (Debian: apt install python3-pip python3-venv)",
   });
+}
+
+export interface PipWork {
+  /** The folder of pip's temporary files: how large it is shows how far the work is. */
+  folder: string;
+  label: string;
+  /** How large the folder gets. */
+  megabytes: number;
+  /** The command to try again with. */
+  retry: string;
+}
+
+/**
+ * Runs pip with `args`, showing the progress; nothing is written outside the folders that are named.
+ * @throws AmsError with pip's own reason when it fails.
+ */
+export async function runPip(python: string, args: string[], work: PipWork, context: Context): Promise<void> {
+  const { folder, label, megabytes } = work;
+  const common = ["--no-cache-dir", "--disable-pip-version-check", "--progress-bar", "off"];
+  const pip = spawn(python, ["-m", "pip", ...args, ...common], {
+    env: { ...process.env, TMPDIR: folder },
+    signal: context.signal,
+  });
+  let output = "";
+  for (const stream of [pip.stdout, pip.stderr]) stream.on("data", (chunk: Buffer) => (output += chunk.toString()));
+  const report = async (): Promise<void> => {
+    const done = Math.min(Math.round((await folderBytes(folder)) / 1e6), megabytes);
+    context.progress({ label, done, total: megabytes, note: "MB" });
+  };
+  const timer = setInterval(() => void report(), 500);
+  try {
+    const code = await new Promise<number | null>((resolve, reject) => {
+      pip.on("error", reject);
+      pip.on("close", resolve);
+    });
+    if (code !== 0) {
+      const reason = output
+        .split("\n")
+        .filter((line) => line.startsWith("ERROR:"))
+        .at(-1);
+      throw new AmsError(`pip failed while ${label}`, {
+        where: reason ?? output.trim(),
+        hint: `check the connection to the Python package index and the free disk space, then run: ${work.retry}`,
+      });
+    }
+  } finally {
+    clearInterval(timer);
+  }
+  context.progress({ label, done: megabytes, total: megabytes, note: "MB" });
+}
+
+/** Bytes of the files in a folder and below; files that vanish meanwhile count nothing. */
+async function folderBytes(folder: string): Promise<number> {
+  const entries = await readdir(folder, { recursive: true }).catch(() => []);
+  const sizes = await Promise.all(
+    entries.map((entry) =>
+      stat(path.join(folder, entry)).then(
+        (found) => (found.isFile() ? found.size : 0),
+        () => 0,
+      ),
+    ),
+  );
+  return sizes.reduce((sum, size) => sum + size, 0);
 }

@@ -1,10 +1,12 @@
 /** Starts TensorFlow as tfjs's engine, from the CPU wheel's libraries or the CUDA wheel's. */
+import { readdirSync, readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { AmsError } from "../../errors.js";
 import type { EngineInfo } from "../types.js";
 import { backendName, registerNative } from "./backend.js";
 import { findLibraries, gpuFolder, nativeFolder } from "./files.js";
 import { koffi } from "./koffi.js";
+import { setEnvironment } from "./libc.js";
 import { createNativeOps, type NativeOps } from "./ops.js";
 
 let ops: NativeOps | undefined;
@@ -29,6 +31,10 @@ export function startNative(name: "native" | "gpu", threads?: number): { backend
   const [folder, command] =
     name === "native" ? [nativeFolder(), "ams engine install"] : [gpuFolder(), "ams engine install --gpu"];
   const libraries = findLibraries(folder, command);
+  // The first run on a GPU that is newer than the libraries compiles kernels for minutes: make room to keep them all.
+  if (name === "gpu" && process.env["CUDA_CACHE_MAXSIZE"] === undefined) {
+    setEnvironment("CUDA_CACHE_MAXSIZE", String(4 * 2 ** 30 - 1));
+  }
   const backend = registerNative(libraries, { threads });
   const { binding } = backend;
   const gpu = binding.devices.find((device) => device.type === "GPU");
@@ -40,14 +46,27 @@ export function startNative(name: "native" | "gpu", threads?: number): { backend
   }
   ops ??= createNativeOps(backend);
   started ??= { name, threads: threads ?? availableParallelism() };
+  const device = gpu === undefined ? "CPU" : (gpuModel() ?? gpu.name.replace(/^.*device:/, ""));
+  const place = gpu === undefined ? `${String(started.threads)} CPU threads` : device;
   return {
     backend: backendName,
     info: {
       name,
-      device: gpu === undefined ? "CPU" : gpu.name.replace(/^.*device:/, ""),
-      detail: `TensorFlow ${binding.TF_Version} on ${gpu === undefined ? `${String(started.threads)} CPU threads` : "the GPU"}`,
+      device,
+      detail: `TensorFlow ${binding.TF_Version} on ${place}`,
       threads: started.threads,
       versions: { tensorflow: binding.TF_Version, koffi: koffi.version },
     },
   };
+}
+
+/** The name of the first NVIDIA GPU, as its driver tells it. */
+function gpuModel(): string | undefined {
+  const folder = "/proc/driver/nvidia/gpus";
+  try {
+    const [first] = readdirSync(folder);
+    return first && /Model:\s*(.+)/.exec(readFileSync(`${folder}/${first}/information`, "utf8"))?.[1]?.trim();
+  } catch {
+    return undefined; // containers may hide this folder: the device's number does as well
+  }
 }
