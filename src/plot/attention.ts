@@ -121,7 +121,7 @@ export async function attentionFigure(input: AttentionInput): Promise<Figure> {
       ? []
       : [{ label: `[PAD] × ${String(pads.length)}`, kind: "pad" as const, ...cellsOf(input, pads, show), boxes: [] }]),
   ];
-  const [picture, faded] = await Promise.all([thumbnail(image, 300), thumbnail(image, 220, true)]);
+  const [picture, faded] = await Promise.all([thumbnail(image, 300), thumbnail(image, 160, true)]);
   const view: AttentionView = {
     id: createHash("sha256")
       .update(JSON.stringify([title, caption, show, rows]))

@@ -1,105 +1,94 @@
-/** The attention figure as static HTML: a table whose cells share one background image; follows the notebook's light or dark theme. */
+/**
+ * The attention figure as static HTML: words as text in the notebook's light or dark theme, the maps of a word as one picture.
+ * Only inline styles and `<img>`: notebooks that are not trusted yet drop `<style>` and `<svg>`, and everything must stay readable.
+ */
 import { escapeHtml } from "../display.js";
-import type { AttentionCell, AttentionRow, AttentionView } from "./attention.js";
-import { cellWidth, chipOpacity, emptyRemark, isEmpty, legendLines } from "./attentionSvg.js";
-import { heatColour, heatLevels } from "./palette.js";
+import type { AttentionRow, AttentionView } from "./attention.js";
+import {
+  cellPitch,
+  chipOpacity,
+  emptyRemark,
+  isEmpty,
+  legendBar,
+  legendLines,
+  stripSvg,
+  sumGap,
+} from "./attentionSvg.js";
 
 const blue = "0,114,178";
+const plainCell = "border:0;background:none;padding:3px 6px 3px 0;text-align:left;vertical-align:middle";
 
-/** The view as one `<div>` with its own styles, all under a class of its own. */
+/** The view as one `<div>`. */
 export function attentionHtml(view: AttentionView): string {
-  const c = `ams-attention-${view.id}`;
-  const height = Math.round(cellWidth * view.aspect);
-  const heads = view.columns.map(
-    ({ name, detail }) => `<th>${escapeHtml(name)}<small>${escapeHtml(detail)}</small></th>`,
-  );
   const rows = view.rows.map(
-    (row) =>
-      `<tr class="${row.kind}">${labelHtml(view, row)}` +
-      (isEmpty(row)
-        ? `<td class="empty" colspan="${String(row.cells.length)}">${emptyRemark(row)}</td>`
-        : row.cells.map((one) => cellHtml(row, one)).join("")) +
-      `</tr>`,
+    (row) => `<tr style="border:0;background:none">${labelHtml(view, row)}${mapsHtml(view, row)}</tr>`,
   );
   return (
-    `<div class="${c}"><style>${styles(`.${c}`, view, height)}</style>` +
-    `<div class="top"><img class="picture" src="${view.picture}" alt="the image of this caption"><div><b>${escapeHtml(view.title)}</b>` +
-    `<p class="caption">${view.caption.map((part) => captionHtml(view, part)).join("")}</p>` +
-    `<p class="legend"><span class="bar"></span> 0 … strongest patch<br>${legendLines(view).map(escapeHtml).join("<br>")}</p></div></div>` +
-    `<table><thead><tr><th></th>${heads.join("")}</tr></thead><tbody>${rows.join("")}</tbody></table></div>`
+    `<div style="max-width:1000px;font-size:13px;line-height:1.4">` +
+    `<div style="display:flex;gap:18px;align-items:flex-start"><img width="150" alt="the image of this caption" src="${view.picture}">` +
+    `<div><b>${escapeHtml(view.title)}</b>` +
+    `<div class="caption" style="font-size:17px;line-height:1.7">${view.caption.map((part) => captionHtml(view, part)).join("")}</div>` +
+    `<div style="font-size:11px;opacity:0.8"><img height="10" alt="heat scale" style="vertical-align:middle" src="${svgUri(legendBar())}"> ` +
+    `0 … strongest patch<br>${legendLines(view).map(escapeHtml).join("<br>")}</div></div></div>` +
+    `<table style="border-collapse:collapse;border:0;margin:8px 0 0 0;font-size:13px">` +
+    `<tr style="border:0;background:none"><td style="${plainCell}"></td><td style="${plainCell};white-space:nowrap">${headsHtml(view)}</td></tr>` +
+    `${rows.join("")}</table></div>`
   );
+}
+
+function headsHtml(view: AttentionView): string {
+  return view.columns
+    .map(({ name, detail }, k) => {
+      const gap = view.scaleCount > 1 && k === view.scaleCount ? `margin-left:${String(sumGap)}px;` : "";
+      return (
+        `<div style="display:inline-block;width:${String(cellPitch)}px;${gap}text-align:center"><b>${escapeHtml(name)}</b><br>` +
+        `<span style="font-size:10.5px;opacity:0.75">${escapeHtml(detail)}</span></div>`
+      );
+    })
+    .join("");
 }
 
 function captionHtml(view: AttentionView, { text, matches }: AttentionView["caption"][number]): string {
   if (matches === undefined) return escapeHtml(text);
-  if (matches === "cut")
-    return `<i class="none" title="cut off: the caption is longer than the model reads">${escapeHtml(text)}</i>`;
+  if (matches === "cut") {
+    return `<i style="opacity:0.6" title="cut off: the caption is longer than the model reads">${escapeHtml(text)}</i>`;
+  }
   return chip(view, text, matches);
 }
 
 function chip(view: AttentionView, text: string, matches: number): string {
-  if (matches === 0) return `<s class="none">${escapeHtml(text)}</s>`;
-  return `<span class="chip" style="background:rgba(${blue},${chipOpacity(matches, view.scaleCount).toFixed(2)})">${escapeHtml(text)}</span>`;
+  if (matches === 0) return `<s style="opacity:0.6">${escapeHtml(text)}</s>`;
+  const shade = chipOpacity(matches, view.scaleCount).toFixed(2);
+  return (
+    `<span style="background-color:rgba(${blue},${shade});border-bottom:2px solid rgb(${blue});border-radius:3px;padding:1px 3px">` +
+    `${escapeHtml(text)}</span>`
+  );
 }
 
 function labelHtml(view: AttentionView, row: AttentionRow): string {
+  const plain = row.kind !== "word";
   const dots = row.cells
     .slice(0, view.scaleCount)
     .map((cell) => (cell.matched ? "●" : "○"))
     .join("");
-  const label = row.kind === "word" ? chip(view, row.label, row.matches) : `<i>${escapeHtml(row.label)}</i>`;
-  if (isEmpty(row)) return `<th>${label}</th>`;
-  return `<th>${label}<small class="dots" title="matched at ${String(row.matches)} of ${String(view.scaleCount)} scales">${dots}</small></th>`;
-}
-
-function cellHtml(row: AttentionRow, cell: AttentionCell): string {
-  const heat = cell.heat === undefined ? "" : `<img src="${cell.heat}" alt="">`;
-  const boxes = row.boxes.map(
-    (b) =>
-      `<b style="left:${percent(b.x)};top:${percent(b.y)};width:${percent(b.width)};height:${percent(b.height)}"></b>`,
-  );
-  const notes = cell.matched
-    ? `<i>${cell.strongest.toFixed(2)}</i>${cell.cls >= 0.005 ? `<i class="cls">cls ${cell.cls.toFixed(2)}</i>` : ""}`
-    : `<i class="no">no match</i>`;
-  return `<td><div class="map">${heat}${boxes.join("")}${notes}</div></td>`;
-}
-
-function percent(fraction: number): string {
-  return `${(100 * fraction).toFixed(1)}%`;
-}
-
-/** The notebook's own table styles (stripes, right alignment, small type) are undone here. */
-function styles(c: string, view: AttentionView, height: number): string {
-  const bar = Array.from({ length: heatLevels }, (_, level) => {
-    const [r, g, b, a] = heatColour(level);
-    return `rgba(${String(r)},${String(g)},${String(b)},${(a / 255).toFixed(2)})`;
-  });
-  const sum = view.scaleCount > 1 ? `${c} tr>:last-child:not(.empty){padding-left:14px!important}` : "";
+  const label = plain ? `<i>${escapeHtml(row.label)}</i>` : chip(view, row.label, row.matches);
+  const below = `<br><span style="font-size:12px;letter-spacing:1px;color:${plain ? "inherit" : "rgb(46,146,206)"}">${dots}</span>`;
   return (
-    `${c}{font-family:var(--jp-ui-font-family,sans-serif);font-size:13px;line-height:1.4;max-width:1000px}` +
-    `${c} .top{display:flex;gap:18px;align-items:flex-start;margin-bottom:8px}` +
-    `${c} .picture{width:150px;height:auto;flex:none;border-radius:3px}` +
-    `${c} p{margin:6px 0!important}` +
-    `${c} .caption{font-size:17px;line-height:1.6}` +
-    `${c} .chip{border-radius:3px;padding:1px 3px;margin:0 -1px;border-bottom:2px solid rgb(${blue})}` +
-    `${c} .none{opacity:.6}` +
-    `${c} .legend{font-size:11.5px;opacity:.75}` +
-    `${c} .bar{display:inline-block;width:120px;height:10px;vertical-align:-1px;background:linear-gradient(90deg,${bar.join(",")}),#fff}` +
-    `${c} table{border-collapse:collapse!important;border:0!important;margin:0!important;table-layout:auto;font-size:13px!important}` +
-    `${c} tr{background:none!important;border:0!important}` +
-    `${c} th,${c} td{padding:3px!important;border:0!important;text-align:center!important;vertical-align:middle!important;background:none!important}` +
-    `${c} tbody th{text-align:left!important;font-weight:normal;font-size:15px;max-width:116px;min-width:100px;overflow-wrap:anywhere}` +
-    `${c} th small{display:block;font-weight:normal;font-size:10.5px;opacity:.75}` +
-    `${c} th .dots{color:rgb(86,180,233);opacity:1;letter-spacing:1px;font-size:12px}` +
-    `${c} .special th,${c} .pad th{opacity:.55}` +
-    sum +
-    `${c} .empty{text-align:left!important;font-size:11.5px;opacity:.6}` +
-    `${c} .map{position:relative;width:${String(cellWidth)}px;height:${String(height)}px;background:url(${view.faded}) 0 0/100% 100%;overflow:hidden;border-radius:2px}` +
-    `${c} .special .map,${c} .pad .map{opacity:.6}` +
-    `${c} .map img{position:absolute;left:0;top:0;width:100%!important;height:100%!important;max-width:none!important;margin:0;image-rendering:pixelated}` +
-    `${c} .map b{position:absolute;box-sizing:border-box;border:1.5px solid #00e0c0}` +
-    `${c} .map i{position:absolute;right:3px;top:2px;font:10.5px/1.2 sans-serif;color:#222;text-shadow:0 0 2px #fff,0 0 3px #fff,0 0 4px #fff}` +
-    `${c} .map .cls{right:auto;left:3px;top:auto;bottom:2px}` +
-    `${c} .map .no{right:0;left:0;top:50%;margin-top:-7px;opacity:.75}`
+    `<td style="${plainCell};font-size:15px;min-width:110px;max-width:116px;overflow-wrap:anywhere${plain ? ";opacity:0.6" : ""}" ` +
+    `title="matched at ${String(row.matches)} of ${String(view.scaleCount)} scales">${label}${isEmpty(row) ? "" : below}</td>`
   );
+}
+
+function mapsHtml(view: AttentionView, row: AttentionRow): string {
+  if (isEmpty(row)) return `<td style="${plainCell};font-size:11px;opacity:0.7">${emptyRemark(row)}</td>`;
+  const { svg, width, height } = stripSvg(view, row);
+  return (
+    `<td style="${plainCell}"><img width="${String(width)}" height="${String(height)}" style="max-width:none" ` +
+    `alt="maps of ${escapeHtml(row.label)}" src="${svgUri(svg)}"></td>`
+  );
+}
+
+/** An SVG as the source of an `<img>`, where it can neither run scripts nor load anything. */
+function svgUri(svg: string): string {
+  return `data:image/svg+xml,${svg.replace(/[%#<>"&\s]|[^\x20-\x7e]/gu, encodeURIComponent)}`;
 }

@@ -8,7 +8,7 @@ const margin = 14;
 const labelWidth = 122;
 const gap = 6;
 /** Between the last scale and the sum. */
-const sumGap = 14;
+export const sumGap = 14;
 const captionSize = 17;
 /** Height of the row of a word that has no map at all. */
 const emptyHeight = 30;
@@ -48,10 +48,9 @@ export function attentionSvg(view: AttentionView): string {
   });
   const height = y + margin;
   return (
-    `<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" width="${n(width)}" height="${n(height)}" ` +
-    `viewBox="0 0 ${n(width)} ${n(height)}" font-family="${fontFamily}">` +
+    opening(width, height) +
     `<title>${escapeHtml(view.title)}</title>` +
-    `<defs><image id="i${view.id}" width="${n(cell)}" height="${n(cellHeight)}" preserveAspectRatio="none" xlink:href="${view.faded}"/></defs>` +
+    sharedImage(view, cellHeight) +
     `<rect width="100%" height="100%" fill="${paper}"/>` +
     `<image x="${n(margin)}" y="${n(margin)}" width="${n(pictureWidth)}" height="${n(pictureHeight)}" xlink:href="${view.picture}"/>` +
     text(textLeft, margin + 15, view.title, 15, ink, `font-weight="bold"`) +
@@ -101,7 +100,37 @@ function captionLines(view: AttentionView, left: number, end: number): { svg: st
 }
 
 /** Width of a map in pixels: six of them, their sum and the words make about 900. */
-export const cellWidth = 100;
+const cellWidth = 100;
+/** From one column to the next. */
+export const cellPitch = cellWidth + gap;
+
+/** The maps of one row as a picture of their own, without a background. */
+export function stripSvg(view: AttentionView, row: AttentionRow): { svg: string; width: number; height: number } {
+  const height = Math.round(cellWidth * view.aspect);
+  const left = (column: number): number =>
+    gap / 2 + column * cellPitch + (view.scaleCount > 1 && column === view.scaleCount ? sumGap : 0);
+  const width = left(row.cells.length - 1) + cellWidth + gap / 2;
+  const cells = row.cells.map((cell, k) => cellSvg(view, row, cell, k, left(k), 0, cellWidth, height));
+  const svg = `${opening(width, height)}${sharedImage(view, height)}${cells.join("")}</svg>`;
+  return { svg, width, height };
+}
+
+/** The heat scale as a picture of its own. */
+export function legendBar(): string {
+  return `${opening(barWidth, 10)}<rect width="100%" height="100%" fill="${paper}"/>${heatBar(0, 0)}</svg>`;
+}
+
+function opening(width: number, height: number): string {
+  return (
+    `<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" width="${n(width)}" height="${n(height)}" ` +
+    `viewBox="0 0 ${n(width)} ${n(height)}" font-family="${fontFamily}">`
+  );
+}
+
+/** The faded image that every cell shows. */
+function sharedImage(view: AttentionView, height: number): string {
+  return `<defs><image id="i${view.id}" width="${n(cellWidth)}" height="${n(height)}" preserveAspectRatio="none" xlink:href="${view.faded}"/></defs>`;
+}
 
 /** Whether a row has nothing to show in any map. */
 export function isEmpty(row: AttentionRow): boolean {
@@ -136,16 +165,22 @@ export function legendLines({ show, hasCls, scaleCount, rows }: AttentionView): 
 }
 
 function legend(view: AttentionView, left: number, top: number, end: number): { svg: string; height: number } {
-  const stops = Array.from({ length: heatLevels }, (_, level) => {
+  const lines = legendLines(view).flatMap((line) => wrapText(line, end - left, 11, 3));
+  const svg =
+    heatBar(left, top) +
+    text(left + barWidth + 8, top + 9, "0 … strongest patch", 11, dim) +
+    lines.map((line, i) => text(left, top + 27 + i * 16, line, 11, dim)).join("");
+  return { svg, height: 20 + lines.length * 16 };
+}
+
+const barWidth = heatLevels * 5;
+
+function heatBar(left: number, top: number): string {
+  const steps = Array.from({ length: heatLevels }, (_, level) => {
     const [r, g, b, a] = heatColour(level);
     return `<rect x="${n(left + level * 5)}" y="${n(top)}" width="5.3" height="10" fill="rgb(${String(r)},${String(g)},${String(b)})" fill-opacity="${n(a / 255)}"/>`;
   });
-  const lines = legendLines(view).flatMap((line) => wrapText(line, end - left, 11, 3));
-  const svg =
-    stops.join("") +
-    text(left + heatLevels * 5 + 8, top + 9, "0 … strongest patch", 11, dim) +
-    lines.map((line, i) => text(left, top + 27 + i * 16, line, 11, dim)).join("");
-  return { svg, height: 20 + lines.length * 16 };
+  return steps.join("");
 }
 
 function labelSvg(view: AttentionView, row: AttentionRow, top: number, height: number): string {

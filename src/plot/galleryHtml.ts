@@ -1,4 +1,7 @@
-/** The gallery of hits as static HTML, in the notebook's light or dark theme. */
+/**
+ * The gallery of hits as static HTML, in the notebook's light or dark theme. Only tables, pictures and inline styles: what a notebook
+ * that is not trusted yet still shows.
+ */
 import { escapeHtml } from "../display.js";
 import type { GalleryView } from "./gallery.js";
 import { markOf } from "./gallerySvg.js";
@@ -7,11 +10,14 @@ import type { Thumbnail } from "./raster.js";
 type Row = GalleryView["rows"][number];
 type Hit = Row["hits"][number];
 
-/** The view as one `<div>` with its own styles, all under a class of its own. */
+const side = 128;
+const plainCell = "border:0;background:none;text-align:left;vertical-align:top;padding:8px 12px 8px 0";
+const small = "font-size:11.5px;opacity:0.75";
+
+/** The view as one `<div>`. */
 export function galleryHtml(view: GalleryView): string {
-  const c = `ams-gallery-${view.id}`;
   return (
-    `<div class="${c}"><style>${styles(`.${c}`)}</style><b>${escapeHtml(view.title)}</b>` +
+    `<div style="max-width:1000px;font-size:14px;line-height:1.4"><b>${escapeHtml(view.title)}</b>` +
     (view.rows.length === 0 ? "<p>no queries</p>" : view.rows.map(rowHtml).join("")) +
     `</div>`
   );
@@ -19,46 +25,44 @@ export function galleryHtml(view: GalleryView): string {
 
 function rowHtml(row: Row): string {
   const query =
-    row.picture === undefined
-      ? `<div>${escapeHtml(row.text ?? "")}</div>`
-      : pictureHtml(row.picture, "the image that asks");
-  const note = row.note === undefined ? "" : `<small>${escapeHtml(row.note)}</small>`;
+    row.picture === undefined ? escapeHtml(row.text ?? "") : pictureHtml(row.picture, "the image that asks", false);
+  const note = row.note === undefined ? "" : `<div style="${small}">${escapeHtml(row.note)}</div>`;
   const pictures = row.hits.some((hit) => hit.picture !== undefined);
+  const hits = pictures
+    ? row.hits.map(pictureHit).join("")
+    : `<td style="${plainCell}">${row.hits.map(captionHit).join("")}</td>`;
   return (
-    `<div class="row"><div class="query">${query}${note}</div>` +
-    `<div class="${pictures ? "hits" : "lines"}">${row.hits.map(hitHtml).join("")}</div></div>`
+    `<table style="border-collapse:collapse;border:0;margin:0;font-size:14px"><tr style="border:0;background:none">` +
+    `<td style="${plainCell};width:200px;min-width:200px;max-width:200px;overflow-wrap:anywhere;white-space:normal">${query}${note}</td>${hits}</tr></table>`
   );
 }
 
-function hitHtml({ picture, text, score, right }: Hit, index: number): string {
-  const state = right === undefined ? "" : right ? " right" : " wrong";
-  const mark = right === undefined ? "" : `<span class="mark">${markOf(right).trim()}</span> `;
-  const image = picture === undefined ? "" : pictureHtml(picture, `hit ${String(index + 1)}`);
-  const caption = text === undefined ? "" : `<span class="text">${escapeHtml(text)}</span>`;
-  return `<div class="hit${state}">${image}<span class="score">${mark}${score.toFixed(2)}</span>${caption}</div>`;
+function pictureHit({ picture, score, right, text }: Hit, index: number): string {
+  const image = picture === undefined ? "" : pictureHtml(picture, `hit ${String(index + 1)}`, right === true);
+  const caption =
+    text === undefined
+      ? ""
+      : `<div style="${small};width:${String(side)}px;white-space:normal">${escapeHtml(text)}</div>`;
+  return `<td style="${plainCell}">${image}<div style="font-size:12.5px">${scoreHtml(score, right)}</div>${caption}</td>`;
 }
 
-function pictureHtml({ uri }: Thumbnail, alt: string): string {
-  return `<img src="${uri}" alt="${alt}">`;
-}
-
-function styles(c: string): string {
+function captionHit({ score, right, text }: Hit): string {
+  const caption = escapeHtml(text ?? "");
   return (
-    `${c}{font-family:var(--jp-ui-font-family,sans-serif);font-size:14px;line-height:1.4;max-width:1000px}` +
-    `${c} .row{display:flex;gap:16px;padding:12px 0;border-bottom:1px solid rgba(128,128,128,.3)}` +
-    `${c} .query{flex:0 0 200px;overflow-wrap:anywhere}` +
-    `${c} small{display:block;opacity:.65;font-size:11.5px;margin-top:4px}` +
-    `${c} .hits{display:flex;flex-wrap:wrap;gap:12px}` +
-    `${c} .hits .hit{width:128px}` +
-    `${c} img{display:block;box-sizing:border-box;width:128px!important;height:128px!important;object-fit:contain;margin:0}` +
-    `${c} .hits .right img{outline:5px solid rgb(0,114,178)}` +
-    `${c} .hits .text{display:block;font-size:11.5px;opacity:.75;overflow-wrap:anywhere}` +
-    `${c} .score{font-size:12.5px;display:inline-block;margin-top:5px}` +
-    `${c} .lines{flex:1}` +
-    `${c} .lines .hit{display:flex;gap:12px;align-items:baseline}` +
-    `${c} .lines .score{flex:0 0 62px;margin:0}` +
-    `${c} .right .score,${c} .lines .right .text{font-weight:bold}` +
-    `${c} .mark{font-weight:bold;color:rgb(213,94,0)}` +
-    `${c} .right .mark{color:rgb(46,146,206)}`
+    `<div><span style="display:inline-block;min-width:70px;font-size:12.5px">${scoreHtml(score, right)}</span>` +
+    `${right === true ? `<b>${caption}</b>` : caption}</div>`
   );
+}
+
+function scoreHtml(score: number, right: boolean | undefined): string {
+  const value = score.toFixed(2);
+  if (right === undefined) return value;
+  const mark = `<b class="mark" style="color:rgb(${right ? "46,146,206" : "213,94,0"})">${markOf(right).trim()}</b> `;
+  return mark + (right ? `<b>${value}</b>` : value);
+}
+
+/** A right hit has a frame; the others leave its room free. */
+function pictureHtml({ uri, width, height }: Thumbnail, alt: string, right: boolean): string {
+  const frame = right ? "border:4px solid rgb(0,114,178)" : "border:4px solid transparent";
+  return `<img ${width >= height ? "width" : "height"}="${String(side)}" style="${frame};box-sizing:border-box" src="${uri}" alt="${alt}">`;
 }

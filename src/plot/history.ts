@@ -13,6 +13,7 @@ export interface HistoryStep {
 }
 
 export interface HistoryEpoch {
+  /** Counted from 0; shown counted from 1. */
   epoch: number;
   /** Steps done when the epoch ended. */
   step: number;
@@ -191,7 +192,7 @@ function recallTraces(epochs: EvaluatedEpoch[]): Record<string, unknown>[] {
       y: epochs.map((e) => finite(e.evaluation[direction.key][cut.key])),
       line: { color: cut.colour, dash: direction.dash, width: 2 },
       marker: { symbol: cut.symbol + direction.open, size: 7, color: cut.colour },
-      customdata: epochs.map((e) => e.epoch),
+      customdata: epochs.map((e) => e.epoch + 1),
       hovertemplate: `epoch %{customdata}<br>${cut.name} %{y:.1f} %<extra></extra>`,
     })),
   );
@@ -217,7 +218,7 @@ function recallTraces(epochs: EvaluatedEpoch[]): Record<string, unknown>[] {
       : {}),
     line: { color: seriesColour(1), width: 2.6 },
     marker: { symbol: "diamond", size: 9, color: seriesColour(1) },
-    customdata: epochs.map((e) => e.epoch),
+    customdata: epochs.map((e) => e.epoch + 1),
     hovertemplate: "epoch %{customdata}<br>rSum %{y:.1f}<extra></extra>",
   };
   return [...recalls, sums];
@@ -267,7 +268,12 @@ function textOf(title: string, run: History, evaluated: EvaluatedEpoch[]): strin
   const rows = run.epochs.map((epoch) => {
     const e = of.get(epoch.epoch);
     const recalls = e === undefined ? [] : [e.t2i.r1, e.t2i.r5, e.t2i.r10, e.i2t.r1, e.i2t.r5, e.i2t.r10, e.rsum];
-    return [String(epoch.epoch), String(epoch.step), epoch.loss.toPrecision(4), ...recalls.map((v) => v.toFixed(1))];
+    return [
+      String(epoch.epoch + 1),
+      String(epoch.step),
+      epoch.loss.toPrecision(4),
+      ...recalls.map((v) => v.toFixed(1)),
+    ];
   });
   const columns = [
     "epoch",

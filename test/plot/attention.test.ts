@@ -157,6 +157,18 @@ describe("the attention figure", () => {
     assert.match(figure.html ?? "", /cut off/);
   });
 
+  test("needs nothing in its HTML that an untrusted notebook drops", async () => {
+    const { html = "" } = await attentionFigure(await busScene(caption));
+    const page = readHtml(html);
+    assert.equal(page.querySelectorAll("style, svg, script, link, object, iframe").length, 0);
+    const strips = Array.from(page.querySelectorAll("td img"), (img) => img.getAttribute("src") ?? "");
+    assert.equal(strips.length, 3);
+    for (const uri of strips) {
+      const strip = readSvg(decodeURIComponent(uri.slice(uri.indexOf(",") + 1)));
+      assert.equal(strip.querySelectorAll("g.cell").length, 7);
+    }
+  });
+
   test("has no colour for values that are not numbers", async () => {
     const input = await busScene("bus", { grid: 2, scales: 1 });
     const { svg, html = "" } = await attentionFigure({

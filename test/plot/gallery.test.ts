@@ -76,6 +76,7 @@ describe("the gallery", () => {
   test("marks right and wrong hits by sign as well as colour, and says nothing where nobody knows", async () => {
     const known = await galleryFigure({ title: "t", rows: galleryOf(evaluation, { queries: [0, 2], k: 3 }) });
     const page = readHtml(known.html ?? "");
+    assert.equal(page.querySelectorAll("style, svg").length, 0, "nothing that an untrusted notebook drops");
     assert.deepEqual(
       Array.from(page.querySelectorAll(".mark"), (m) => m.textContent),
       ["✓", "✗", "✗", "✓", "✗", "✗"],

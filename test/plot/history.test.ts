@@ -15,7 +15,7 @@ function steps(count: number): HistoryStep[] {
 }
 
 const epochs: HistoryEpoch[] = [1, 2, 3].map((epoch) => ({
-  epoch,
+  epoch: epoch - 1,
   step: 40 * epoch,
   loss: 9 / epoch,
   evaluation: {
