@@ -69,7 +69,9 @@ function entryOf(info: OptionInfo, free: boolean): Entry {
       ...(info.choices.length > 0 ? [`one of ${info.choices.join(", ")}`] : []),
       ...(info.list ? ["may be given several times"] : []),
       ...(switched && info.default === true ? [`--no-${info.flag.slice(2)} turns it off`] : []),
-      ...(info.default === undefined || switched ? [] : [`default ${String(info.default)}`]),
+      ...(info.default === undefined || switched
+        ? []
+        : [`default ${typeof info.default === "string" ? info.default : JSON.stringify(info.default)}`]),
       ...(info.otherFlags.length > 0 ? [`also ${info.otherFlags.join(", ")}`] : []),
     ],
   };

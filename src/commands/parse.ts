@@ -1,4 +1,5 @@
 /** From written words to a command's checked options; the same checks serve typed calls. Every refusal names the nearest valid names. */
+import { inspect } from "node:util";
 import { z } from "zod";
 import { AmsError } from "../errors.js";
 import type { Command } from "./command.js";
@@ -205,6 +206,7 @@ function refusal(command: Command, info: OptionInfo, issue: Issue, value: unknow
 }
 
 function reason(issue: Issue, info: OptionInfo): string {
+  if (issue.code === "invalid_value") return `can only be ${issue.values.map(String).join(" or ")}`;
   if (issue.code === "too_small") return `is below the least value ${String(issue.minimum)}`;
   if (issue.code === "too_big") return `is above the greatest value ${String(issue.maximum)}`;
   const kinds = { boolean: "true or false", integer: "a whole number", number: "a number", string: "a text" };
@@ -213,7 +215,7 @@ function reason(issue: Issue, info: OptionInfo): string {
 }
 
 function show(value: unknown): string {
-  return typeof value === "string" ? `"${value}"` : (JSON.stringify(value) ?? String(value)).slice(0, 80);
+  return typeof value === "string" ? `"${value}"` : inspect(value, { breakLength: Infinity, depth: 1 }).slice(0, 80);
 }
 
 function describe(given: Options): string {

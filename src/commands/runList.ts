@@ -15,6 +15,8 @@ export interface StoredRun {
   /** "unfinished": its process ended without writing the end (or still runs). */
   status: "finished" | "stopped" | "unfinished";
   epochs: EpochRecord[];
+  /** Steps done, and the loss of the last one; undefined before the first. */
+  lastStep: Pick<StepRecord, "step" | "loss"> | undefined;
   /** When its files were last written. */
   changed: Date;
 }
@@ -47,16 +49,17 @@ function readRun(name: string): StoredRun {
   const folder = runFolder(name);
   const steps = path.join(folder, "steps.jsonl");
   const changed = statSync(steps).mtime;
+  const lastStep = readSteps(name).at(-1);
   const summary = newest([path.join(folder, "run.json"), ...checkpointStates(folder)]);
   if (summary === undefined) {
-    return { name, folder, recipe: "?", options: {}, status: "unfinished", epochs: [], changed };
+    return { name, folder, recipe: "?", options: {}, status: "unfinished", epochs: [], lastStep, changed };
   }
   try {
     const stored = JSON.parse(readFileSync(summary, "utf8")) as Partial<StoredRun>;
     const { recipe, options, status = "unfinished", epochs } = stored;
     if (recipe === undefined || options === undefined || epochs === undefined)
       throw new Error("recipe, options or epochs missing");
-    return { name, folder, recipe, options, status, epochs, changed };
+    return { name, folder, recipe, options, status, epochs, lastStep, changed };
   } catch (cause) {
     throw new AmsError(`the record of run "${name}" cannot be read`, {
       where: summary,
@@ -66,16 +69,22 @@ function readRun(name: string): StoredRun {
   }
 }
 
-/** The run's steps, read from its log. A line cut short by a crash ends the list. */
+/**
+ * The run's steps, read from its log. A line cut short by a crash ends the list; steps that a resumed training did again
+ * count as it did them the last time.
+ */
 export function readSteps(name: string): StepRecord[] {
-  const lines = readFileSync(path.join(runFolder(name), "steps.jsonl"), "utf8").split("\n");
   const steps: StepRecord[] = [];
-  for (const line of lines) {
+  for (const line of readFileSync(path.join(runFolder(name), "steps.jsonl"), "utf8").split("\n")) {
+    if (line === "") continue;
+    let record: StepRecord;
     try {
-      if (line !== "") steps.push(JSON.parse(line) as StepRecord);
+      record = JSON.parse(line) as StepRecord;
     } catch {
       break;
     }
+    while ((steps.at(-1)?.step ?? 0) >= record.step) steps.pop();
+    steps.push(record);
   }
   return steps;
 }

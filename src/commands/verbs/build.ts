@@ -64,5 +64,5 @@ export const buildCommand = defineCommand({
     setModel(session, model);
     return shown(model, () => modelDisplay(model));
   },
-  json: modelSummary,
+  json: (model) => modelSummary(model),
 });

@@ -30,16 +30,15 @@ function runsTable(runs: StoredRun[]): Parameters<typeof tablesBundle>[0] {
   return {
     ...(runs.length === 0 ? { caption: "no runs yet: ams train makes one" } : {}),
     columns: ["run", "recipe", "status", "epochs", "steps", "loss", "val rSum", "last change"],
-    rows: runs.map(({ name, recipe, status, epochs, changed }) => {
-      const last = epochs.at(-1);
+    rows: runs.map(({ name, recipe, status, epochs, lastStep, changed }) => {
       const best = Math.max(...epochs.map((epoch) => epoch.evaluation?.rsum ?? -Infinity));
       return [
         name,
         recipe,
         status,
         epochs.length,
-        last?.step ?? null,
-        last?.loss.toFixed(3) ?? null,
+        lastStep?.step ?? null,
+        (epochs.at(-1)?.loss ?? lastStep?.loss)?.toFixed(3) ?? null,
         Number.isFinite(best) ? best.toFixed(1) : null,
         changed.toISOString().slice(0, 16).replace("T", " "),
       ];

@@ -1,0 +1,65 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { callsOf } from "../../src/commands/api.js";
+import { createSession } from "../../src/commands/session.js";
+import { silentContext, type Context } from "../../src/context.js";
+import { AmsError } from "../../src/errors.js";
+import { createApi } from "../../src/index.js";
+import { sample, type SampleApi } from "./sample.js";
+
+const session = createSession(process.cwd());
+const api = callsOf(sample, session, (work) => work(silentContext)) as unknown as SampleApi;
+
+describe("typed calls", () => {
+  test("take options by their own and their other names", async () => {
+    assert.deepEqual(await api.fit({ epochs: 5, lr: 2e-5 }), {
+      epochs: 5,
+      learningRate: 2e-5,
+      kind: "linear",
+      shuffle: true,
+    });
+    assert.equal((await api.fit()).epochs, 3);
+  });
+
+  test("take the free word first, with or without options", async () => {
+    assert.deepEqual(await api.ask("two red cars"), { query: "two red cars", k: 5, deep: false });
+    assert.deepEqual(await api.ask("cars", { k: 2 }), { query: "cars", k: 2, deep: false });
+    assert.deepEqual(await api.ask({ query: "cars" }), { query: "cars", k: 5, deep: false });
+  });
+
+  test("are checked by the compiler", async () => {
+    // @ts-expect-error there is no such option
+    await assert.rejects(api.fit({ epoch: 5 }), /did you mean|no option --epoch/);
+    // @ts-expect-error there is no such kind
+    await assert.rejects(api.fit({ kind: "dep" }), AmsError);
+    // @ts-expect-error fit has no free word
+    await assert.rejects(api.fit("deep"), /takes its options as one object/);
+  });
+
+  test("run where the host says", async () => {
+    const contexts: Context[] = [];
+    const calls = callsOf(sample, session, (work) => {
+      contexts.push(silentContext);
+      return work(silentContext);
+    }) as unknown as SampleApi;
+    await calls.fit();
+    assert.equal(contexts.length, 1);
+  });
+
+  test("the public API has every verb, evaluate under both names", () => {
+    const verbs = [
+      "doctor",
+      "engine",
+      "data",
+      "build",
+      "train",
+      "eval",
+      "evaluate",
+      "plot",
+      "search",
+      "runs",
+      "export",
+    ];
+    assert.deepEqual(Object.keys(createApi()).sort(), verbs.sort());
+  });
+});

@@ -1,0 +1,188 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { checkOptions, parseWords } from "../../src/commands/parse.js";
+import { splitWords } from "../../src/commands/split.js";
+import { commands } from "../../src/commands/table.js";
+import { AmsError } from "../../src/errors.js";
+import { fit, sample } from "./sample.js";
+
+const parse = (line: string, table = sample): ReturnType<typeof parseWords> =>
+  parseWords(
+    splitWords(line).map((word) => word.text),
+    table,
+  );
+const options = (line: string, table = sample): Record<string, unknown> => parse(line, table).options;
+
+/** The AmsError of a line: message, where and hint. */
+function refusal(line: string, table = sample): AmsError {
+  try {
+    parse(line, table);
+  } catch (error) {
+    assert.ok(error instanceof AmsError, `not an AmsError: ${String(error)}`);
+    assert.ok(error.where !== undefined && error.hint !== undefined, "three lines: what, where, what to do");
+    return error;
+  }
+  assert.fail(`accepted: ${line}`);
+}
+
+describe("reading options", () => {
+  test("flags take values after a blank or an equals sign, in the option's kind", () => {
+    const read = options("fit --epochs 5 --learning-rate=2e-5 --kind deep");
+    assert.deepEqual([read["epochs"], read["learningRate"], read["kind"]], [5, 2e-5, "deep"]);
+  });
+
+  test("what is not given has its default", () => {
+    assert.deepEqual(options("fit"), { epochs: 3, kind: "linear", shuffle: true });
+  });
+
+  test("underscores, short names and published names mean the same option", () => {
+    assert.equal(options("fit --learning_rate 0.1")["learningRate"], 0.1);
+    assert.equal(options("fit --lr 0.1")["learningRate"], 0.1);
+    assert.equal(options("fit --batch_kind deep")["kind"], "deep");
+    assert.equal(options("fit --kind lin")["kind"], "linear");
+  });
+
+  test("switches: --shuffle, --no-shuffle, --shuffle=false", () => {
+    assert.equal(options("fit --shuffle")["shuffle"], true);
+    assert.equal(options("fit --no-shuffle")["shuffle"], false);
+    assert.equal(options("fit --shuffle=false")["shuffle"], false);
+  });
+
+  test("repeated flags make a list", () => {
+    assert.deepEqual(options("fit --tags a --tags 'b c'")["tags"], ["a", "b c"]);
+  });
+
+  test("--resume works alone and with a name", () => {
+    assert.equal(options("fit --resume")["resume"], true);
+    assert.equal(options("fit --resume --epochs 2")["resume"], true);
+    assert.equal(options("fit --resume first")["resume"], "first");
+  });
+
+  test("free words are the positional option, joined where the command says so; -- ends the flags", () => {
+    assert.equal(options("ask two red cars --k 3")["query"], "two red cars");
+    assert.equal(options("ask -- --k")["query"], "--k");
+  });
+
+  test("negative numbers are values, not flags", () => {
+    assert.match(refusal("fit --lr -1").message, /--learning-rate: -1 is below/);
+  });
+
+  test("the second name of a verb works", () => {
+    assert.equal(parse("learn").command.name, "fit");
+  });
+
+  test("a flag of the published code turns a line into another verb's", () => {
+    const parsed = parse("fit --test what now");
+    assert.equal(parsed.command.name, "ask");
+    assert.deepEqual(parsed.options, { query: "what now", k: 5, deep: true });
+  });
+
+  test("--help asks for help and checks nothing", () => {
+    assert.equal(parse("fit --nonsense --help").help, true);
+  });
+});
+
+describe("refusals name what is wrong, where, and the nearest valid names", () => {
+  test("an unknown verb", () => {
+    const error = refusal("fti --epochs 5");
+    assert.match(error.message, /no command "fti"/);
+    assert.match(error.hint ?? "", /did you mean fit\?/);
+  });
+
+  test("an unknown option", () => {
+    const error = refusal("fit --epoch 5");
+    assert.match(error.message, /fit has no option --epoch/);
+    assert.match(error.hint ?? "", /--epochs/);
+    assert.equal(error.where, "ams fit --epoch 5");
+  });
+
+  test("an unknown value", () => {
+    const error = refusal("fit --kind dep");
+    assert.match(error.message, /--kind: "dep" is none of its values/);
+    assert.match(error.hint ?? "", /did you mean deep\?/);
+  });
+
+  test("a value of the wrong kind, too small, too large", () => {
+    assert.match(refusal("fit --epochs five").message, /--epochs: "five" is not a whole number/);
+    assert.match(refusal("fit --epochs 1.5").message, /--epochs: 1.5 is not a whole number/);
+    assert.match(refusal("fit --lr fast").message, /"fast" is not a number/);
+    assert.match(refusal("fit --epochs 0").message, /0 is below the least value 1/);
+    assert.match(refusal("fit --epochs 100").message, /100 is above the greatest value 99/);
+  });
+
+  test("a missing value, a missing positional, a word too many, a flag given twice", () => {
+    assert.match(refusal("fit --epochs").message, /--epochs needs a value/);
+    assert.match(refusal("fit --epochs --lr 1").message, /--epochs needs a value/);
+    assert.match(refusal("ask").message, /ask needs TEXT: what to ask/);
+    assert.match(refusal("fit epochs").message, /"epochs" is one word too many/);
+    assert.match(refusal("fit epochs").hint ?? "", /--epochs/);
+    assert.match(refusal("fit --epochs 2 --epochs 3").message, /--epochs is given twice/);
+  });
+
+  test("options that only code can give are unknown on a line", () => {
+    assert.match(refusal("fit --model x").message, /no option --model/);
+  });
+
+  test("typed calls are checked by the same rules", () => {
+    assert.deepEqual(checkOptions(fit, { lr: 0.5, model: { weights: [1] } }), {
+      epochs: 3,
+      learningRate: 0.5,
+      kind: "linear",
+      shuffle: true,
+      model: { weights: [1] },
+    });
+    assert.throws(() => checkOptions(fit, { epoch: 5 }), /fit has no option --epoch/);
+    assert.throws(() => checkOptions(fit, { kind: "dep" }), /none of its values/);
+  });
+});
+
+describe("the real table", () => {
+  test("every example of every verb is accepted", () => {
+    for (const command of commands) {
+      for (const example of command.examples) assert.doesNotThrow(() => parse(example, commands), example);
+    }
+  });
+
+  test("the published training line has its published meaning", () => {
+    const { command, options: read } = parse(
+      "train --dataset flickr --data_path /f30k --max_violation --batch_size_train 32 --learning_rate 2e-5 " +
+        "--lambda_softmax 20 --alpha 2 --num_epochs 25 --grad_clip 2 --logger_name runs/f30k --resume first",
+      commands,
+    );
+    assert.equal(command.name, "train");
+    const wanted = {
+      data: "flickr30k",
+      root: "/f30k",
+      maxViolation: true,
+      batchSize: 32,
+      learningRate: 2e-5,
+      epochs: 25,
+    };
+    for (const [key, value] of Object.entries(wanted)) assert.equal(read[key], value, key);
+    assert.deepEqual([read["gradClip"], read["name"], read["resume"]], [2, "runs/f30k", "first"]);
+  });
+
+  test("the published --test line evaluates the checkpoint on the test split", () => {
+    const { command, options: read } = parse(
+      "train --test --dataset flickr --image_root /f30k --resume best",
+      commands,
+    );
+    assert.equal(command.name, "eval");
+    assert.deepEqual(
+      [read["split"], read["data"], read["root"], read["checkpoint"]],
+      ["test", "flickr30k", "/f30k", "best"],
+    );
+  });
+
+  test("published values that the score is not defined for are refused, not ignored", () => {
+    assert.match(refusal("train --lambda_softmax 9", commands).message, /--lambda-softmax: 9 can only be 20/);
+    assert.match(refusal("train --no-max-violation", commands).message, /--max-violation: false can only be true/);
+  });
+
+  test("an unknown recipe, size or figure names the valid ones", () => {
+    assert.match(refusal("train --recipe ams-publishd", commands).hint ?? "", /ams-published/);
+    assert.match(refusal("build --size smal", commands).hint ?? "", /small/);
+    assert.match(refusal("plot atention", commands).hint ?? "", /attention/);
+    assert.match(refusal("plot", commands).hint ?? "", /attention, recall, history, gallery/);
+  });
+});

@@ -1,0 +1,75 @@
+import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { describe, test } from "node:test";
+import { findRun, lastCheckpoint, readRuns, readSteps, runFolder } from "../../src/commands/runList.js";
+import { AmsError } from "../../src/errors.js";
+
+process.env["AMS_HOME"] = mkdtempSync(path.join(tmpdir(), "ams-runs-"));
+
+const record = (step: number, loss: number): string =>
+  JSON.stringify({ step, epoch: 0, loss, learningRate: 1, gradientNorm: 1, imagesPerSecond: 1 });
+
+function makeRun(name: string, files: Record<string, string>): void {
+  for (const [file, content] of Object.entries(files)) {
+    const target = path.join(runFolder(name), file);
+    mkdirSync(path.dirname(target), { recursive: true });
+    writeFileSync(target, content);
+  }
+}
+
+describe("runs on disk", () => {
+  test("there are none before the first training", () => {
+    assert.deepEqual(readRuns(), []);
+  });
+
+  test("a finished run tells its recipe, options and epochs", () => {
+    const run = {
+      name: "done",
+      recipe: "ams-corrected",
+      options: { epochs: 2 },
+      status: "finished",
+      steps: 2,
+      epochs: [],
+    };
+    makeRun("done", { "run.json": JSON.stringify(run), "steps.jsonl": `${record(1, 3)}\n${record(2, 2)}\n` });
+    const found = findRun("done");
+    assert.deepEqual(
+      [found.status, found.recipe, found.options, found.lastStep?.step],
+      ["finished", "ams-corrected", { epochs: 2 }, 2],
+    );
+  });
+
+  test("a run whose process died is known from its last checkpoint", () => {
+    const state = (step: number): string =>
+      JSON.stringify({ step, recipe: "ams-published", options: { seed: 7 }, epochs: [] });
+    makeRun("died", {
+      "steps.jsonl": `${record(1, 3)}\n${record(2, 2)}\n{"step":3,"lo`,
+      "checkpoints/step-00000001/state.json": state(1),
+      "checkpoints/step-00000002/state.json": state(2),
+    });
+    const found = findRun("died");
+    assert.deepEqual([found.status, found.options, found.lastStep?.step], ["unfinished", { seed: 7 }, 2]);
+    assert.equal(lastCheckpoint(found.folder), path.join(found.folder, "checkpoints", "step-00000002"));
+  });
+
+  test("steps that were done again after a resume count once, as done last", () => {
+    makeRun("again", {
+      "steps.jsonl": [record(1, 5), record(2, 4), record(3, 3), record(2, 9), record(3, 8)].join("\n"),
+    });
+    assert.deepEqual(readSteps("again").map(({ step, loss }) => [step, loss]), [[1, 5], [2, 9], [3, 8]]); // prettier-ignore
+  });
+
+  test("an unknown name offers the nearest; a damaged record names its file", () => {
+    assert.throws(
+      () => findRun("don"),
+      (error: unknown) => error instanceof AmsError && /did you mean done\?/.test(error.hint ?? ""),
+    );
+    makeRun("broken", { "steps.jsonl": "", "run.json": "{" });
+    assert.throws(
+      () => findRun("broken"),
+      (error: unknown) => error instanceof AmsError && (error.where ?? "").endsWith("run.json"),
+    );
+  });
+});

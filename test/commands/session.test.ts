@@ -1,0 +1,248 @@
+import assert from "node:assert/strict";
+import { existsSync, mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
+import { homedir, tmpdir } from "node:os";
+import path from "node:path";
+import { before, describe, test } from "node:test";
+import sharp from "sharp";
+import { openDataset, splitOf, wantDataset } from "../../src/commands/datasets.js";
+import { checkpointFolder, wantModel } from "../../src/commands/models.js";
+import { createSession, resolvePath, setModel, type Session } from "../../src/commands/session.js";
+import { buildCommand } from "../../src/commands/verbs/build.js";
+import { evalCommand } from "../../src/commands/verbs/eval.js";
+import { exportCommand } from "../../src/commands/verbs/export.js";
+import { plotCommand } from "../../src/commands/verbs/plot.js";
+import { queryOf } from "../../src/commands/verbs/search.js";
+import { trainCommand } from "../../src/commands/verbs/train.js";
+import { checkOptions } from "../../src/commands/parse.js";
+import type { Command } from "../../src/commands/command.js";
+import { silentContext, type Context } from "../../src/context.js";
+import type { Dataset } from "../../src/data/dataset.js";
+import { displaySymbol } from "../../src/display.js";
+import { startEngine } from "../../src/engine/index.js";
+import { AmsError } from "../../src/errors.js";
+import type { Evaluation } from "../../src/evaluate/index.js";
+import { buildModel } from "../../src/model/build.js";
+import { saveModel } from "../../src/model/store.js";
+import { fixture } from "../fixtures.js";
+
+const folder = mkdtempSync(path.join(tmpdir(), "ams-session-"));
+process.env["AMS_HOME"] = path.join(folder, "home");
+
+const dataset: Dataset = {
+  name: "three",
+  root: folder,
+  fingerprint: "f",
+  splits: {
+    train: [{ id: "a", image: path.join(folder, "a.png"), captions: [{ text: "a red car" }] }],
+    test: [{ id: "b", image: path.join(folder, "b.png"), captions: [{ text: "a cat" }, { text: "an animal" }] }],
+  },
+};
+
+function fresh(): Session {
+  return createSession(folder);
+}
+
+function run(command: Command, options: Record<string, unknown>, session = fresh()): Promise<unknown> {
+  return command.run(checkOptions(command, options), silentContext, session);
+}
+
+/** The three lines of what a promise is rejected with. */
+async function lines(promise: Promise<unknown>): Promise<string> {
+  const error: unknown = await promise.then(
+    () => assert.fail("it was accepted"),
+    (reason: unknown) => reason,
+  );
+  assert.ok(error instanceof AmsError, String(error));
+  assert.equal(error.lines().length, 3, error.lines().join("\n"));
+  return error.lines().join("\n");
+}
+
+describe("paths", () => {
+  test("are relative to the session's folder, and ~ is the home folder", () => {
+    assert.equal(resolvePath(fresh(), "x/y"), path.join(folder, "x", "y"));
+    assert.equal(resolvePath(fresh(), "~/x"), path.join(homedir(), "x"));
+    assert.equal(resolvePath(fresh(), "a~/x"), path.join(folder, "a~", "x"));
+  });
+});
+
+describe("data sets", () => {
+  test("the open one serves later verbs, by name too; an object takes its place", async () => {
+    const session = fresh();
+    assert.equal(await wantDataset({ data: dataset }, silentContext, session), dataset);
+    assert.equal(await wantDataset({}, silentContext, session), dataset);
+    assert.equal(await wantDataset({ data: "three" }, silentContext, session), dataset);
+  });
+
+  test("missing Flickr30K images say how to name them", async () => {
+    const text = await lines(wantDataset({ data: "flickr30k" }, silentContext, fresh()));
+    assert.match(text, /images of flickr30k are not here/);
+    assert.match(text, /ams data flickr30k --root DIR --annotations DIR/);
+    assert.match(await lines(wantDataset({ data: "flickr30k", root: "nowhere" }, silentContext, fresh())), /nowhere/);
+  });
+
+  test("a misspelt name is taken for a folder, and the near name is offered", async () => {
+    assert.match(await lines(wantDataset({ data: "scnes" }, silentContext, fresh())), /did you mean scenes\?/);
+  });
+
+  test("a folder opens by what lies in it: annotation files beside the images", async () => {
+    const own = path.join(folder, "mine");
+    mkdirSync(path.join(own, "images"), { recursive: true });
+    writeFileSync(path.join(own, "images", "1.png"), "");
+    writeFileSync(path.join(own, "flickr30k_test.json"), JSON.stringify([{ image: "1.png", caption: ["one", "uno"] }]));
+    const opened = await openDataset({ data: "mine" }, {}, silentContext, fresh());
+    assert.equal(opened.splits["test"]?.[0]?.captions.length, 2);
+  });
+
+  test("a folder with a table of captions opens too", async () => {
+    const own = path.join(folder, "table");
+    mkdirSync(own);
+    writeFileSync(path.join(own, "1.png"), "");
+    writeFileSync(path.join(own, "captions.csv"), "image,caption,split\n1.png,a dog,test\n");
+    const session = fresh();
+    await openDataset({ data: "table" }, {}, silentContext, session);
+    assert.equal(session.dataset?.splits["test"]?.[0]?.captions[0]?.text, "a dog");
+  });
+
+  test("an unknown split names the splits that there are", () => {
+    assert.throws(
+      () => splitOf(dataset, "tst"),
+      (error: unknown) => error instanceof AmsError && /did you mean test\?/.test(error.hint ?? ""),
+    );
+  });
+});
+
+describe("models", () => {
+  const tiny = path.join(folder, "tiny-model");
+
+  before(async () => {
+    await startEngine("plain");
+    saveModel(await buildModel({ size: "tiny", vocabulary: vocabularyFile() }), tiny);
+  });
+
+  /** The golden model's size has 120 word pieces. */
+  function vocabularyFile(): string {
+    const file = path.join(folder, "vocab.txt");
+    const words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ...Array.from("abcdefghijklmnopqrstuvwxyz")];
+    writeFileSync(file, words.join("\n"));
+    return file;
+  }
+
+  test("a checkpoint is found by its folder, relative or absolute", () => {
+    assert.equal(checkpointFolder(fresh(), "tiny-model"), tiny);
+    assert.equal(checkpointFolder(fresh(), tiny), tiny);
+  });
+
+  test("a missing checkpoint says where it looked and what there is", async () => {
+    const text = await lines(run(evalCommand, { data: dataset, checkpoint: "no-such-model" }));
+    assert.match(text, /there is no model "no-such-model"/);
+    assert.match(text, /config\.json/);
+  });
+
+  test("a checkpoint of another size is refused by build and by train", async () => {
+    assert.match(await lines(run(buildCommand, { checkpoint: tiny, size: "base" })), /size tiny, not base/);
+    const text = await lines(run(trainCommand, { data: dataset, checkpoint: tiny, size: "small" }));
+    assert.match(text, /size tiny, not small/);
+    assert.match(text, /--size tiny/);
+  });
+
+  test("a built model is the session's, and shows its parts", async () => {
+    const session = fresh();
+    const model = await buildCommand.run(checkOptions(buildCommand, { checkpoint: tiny }), silentContext, session);
+    const bundle = await model[displaySymbol]();
+    assert.ok(session.model === model);
+    const { parameters } = buildCommand.json(model) as { parameters: number };
+    assert.equal(
+      parameters,
+      [...model.parameters.values()].reduce((sum, v) => sum + v.size, 0),
+    );
+    assert.match(bundle["text/plain"], /image: projections +9,504/);
+  });
+
+  test("another model empties the list of evaluations, the same one keeps it", async () => {
+    const session = fresh();
+    const model = await wantModel({ checkpoint: tiny }, silentContext, session);
+    session.evaluations = [{} as Evaluation];
+    setModel(session, model);
+    assert.equal(session.evaluations.length, 1);
+    setModel(session, { ...model });
+    assert.equal(session.evaluations.length, 0);
+  });
+
+  test("without a model, the shipped one is used with a note, or the error says how to get one", async () => {
+    const notes: string[] = [];
+    const context: Context = { ...silentContext, note: (text) => notes.push(text) };
+    await wantModel({}, context, fresh()).then(
+      (model) => {
+        assert.equal(model.config.size, "small");
+        assert.match(notes[0] ?? "", /scenes-small/);
+      },
+      (error: unknown) => {
+        assert.ok(error instanceof AmsError && /ams train/.test(error.hint ?? ""));
+      },
+    );
+  });
+
+  test("items, captions and pictures that are not there", async () => {
+    const session = { ...fresh(), dataset, model: await wantModel({ checkpoint: tiny }, silentContext, fresh()) };
+    assert.match(await lines(run(plotCommand, { figure: "attention", item: 7 }, session)), /no image 7/);
+    assert.match(
+      await lines(run(plotCommand, { figure: "attention", item: "b", caption: 5 }, session)),
+      /no caption 5/,
+    );
+    assert.match(await lines(run(plotCommand, { figure: "attention", image: "x.png" }, session)), /needs a caption/);
+  });
+
+  test("the attention of a picture of one's own becomes a figure, the session's last, and a file", async () => {
+    const image = path.join(folder, "own.png");
+    await sharp({ create: { width: 40, height: 30, channels: 3, background: "#c33" } })
+      .png()
+      .toFile(image);
+    const notes: string[] = [];
+    const session = { ...fresh(), model: await wantModel({ checkpoint: tiny }, silentContext, fresh()) };
+    const options = checkOptions(plotCommand, { figure: "attention", image, caption: "a b c", out: "out/att.svg" });
+    const context: Context = { ...silentContext, note: (text) => notes.push(text) };
+    const figure = await plotCommand.run(options as never, context, session);
+    assert.equal(session.figure, figure);
+    assert.match(figure.text, /scale 6/);
+    assert.deepEqual(notes, [`saved ${path.join(folder, "out", "att.svg")}`]);
+    const written = await run(exportCommand, { what: "figure", out: "again.html" }, session);
+    assert.deepEqual((written as { files: string[] }).files, [path.join(folder, "again.html")]);
+    assert.ok(existsSync(path.join(folder, "again.html")));
+  });
+
+  test("a picture that cannot be read is named", async () => {
+    const image = fixture("golden/eval/environment.json");
+    const session = { ...fresh(), model: await wantModel({ checkpoint: tiny }, silentContext, fresh()) };
+    assert.match(
+      await lines(run(plotCommand, { figure: "attention", image, caption: "a cab" }, session)),
+      /environment\.json/,
+    );
+  });
+
+  test("exported weights are read again; a table needs something to write and the ending .csv", async () => {
+    const session = { ...fresh(), model: await wantModel({ checkpoint: tiny }, silentContext, fresh()) };
+    await run(exportCommand, { what: "weights", out: "copy" }, session);
+    const copy = await wantModel({ checkpoint: "copy" }, silentContext, fresh());
+    assert.deepEqual([...copy.parameters.keys()], [...session.model.parameters.keys()]);
+    assert.match(await lines(run(exportCommand, { what: "table" }, session)), /no table to write/);
+    assert.match(await lines(run(exportCommand, { what: "table", out: "t.xlsx" }, session)), /end the name with \.csv/);
+  });
+});
+
+describe("runs and queries", () => {
+  test("no run to draw, to go on with, or of that name", async () => {
+    assert.match(await lines(run(plotCommand, { figure: "history" })), /ams train/);
+    assert.match(await lines(run(plotCommand, { figure: "history", run: "nope" })), /there is no run "nope"/);
+    assert.match(await lines(run(trainCommand, { data: dataset, resume: true })), /no unfinished run/);
+    assert.match(await lines(run(trainCommand, { data: dataset, resume: "nope" })), /there is no run "nope"/);
+  });
+
+  test("a query is a text, or the path of a picture that is there", () => {
+    writeFileSync(path.join(folder, "photo.jpg"), "");
+    assert.deepEqual(queryOf({ query: "photo.jpg" }, fresh()), { image: path.join(folder, "photo.jpg") });
+    assert.deepEqual(queryOf({ query: "other.jpg" }, fresh()), { text: "other.jpg" });
+    assert.deepEqual(queryOf({ image: "x.png" }, fresh()), { image: path.join(folder, "x.png") });
+    assert.throws(() => queryOf({}, fresh()), /search for what\?/);
+    assert.throws(() => queryOf({ query: "a", image: "b" }, fresh()), /not both/);
+  });
+});

@@ -1,0 +1,62 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { progressLine, terminalContext, type Output } from "../../src/commands/terminal.js";
+
+const { signal } = new AbortController();
+
+function record(tty: boolean): Output & { text(): string } {
+  let all = "";
+  return { isTTY: tty, columns: 60, write: (text: string) => (all += text), text: () => all };
+}
+
+describe("progress on a terminal", () => {
+  test("is one line that is updated in place, at most ten times a second, and ends with its last state", () => {
+    const output = record(true);
+    let time = 0;
+    const context = terminalContext(output, signal, () => time);
+    for (let done = 1; done <= 50; done++, time += 10) context.progress({ label: "drawing", done, total: 50 });
+    context.close();
+    const drawn = output.text().split("\r\u001b[2K").slice(1);
+    assert.ok(drawn.length <= 7, `${String(drawn.length)} lines`);
+    assert.equal(drawn.at(-1), "drawing 50/50 (100%)\n");
+  });
+
+  test("gives way to notes, which stay, and fits the width", () => {
+    const output = record(true);
+    let time = 0;
+    const context = terminalContext(output, signal, () => (time += 1000));
+    context.progress({ label: "x".repeat(200), done: 1, total: 2 });
+    context.note("a remark");
+    context.progress({ label: "y", done: 2, total: 2 });
+    context.close();
+    assert.ok(output.text().includes("\r\u001b[2Ka remark\n"));
+    assert.ok(output.text().split(/[\r\n]/).every((line) => line.replace("\u001b[2K", "").length < 60)); // prettier-ignore
+  });
+});
+
+describe("progress in a log", () => {
+  test("is a line for each stage, one every ten seconds, and the last state of each", () => {
+    const output = record(false);
+    let time = 0;
+    const context = terminalContext(output, signal, () => time);
+    for (let done = 1; done <= 25; done++, time += 1000) context.progress({ label: "first", done, total: 25 });
+    context.progress({ label: "second", done: 1, total: 1 });
+    context.close();
+    assert.deepEqual(output.text().trimEnd().split("\n"), [
+      "first 1/25 (4%)",
+      "first 11/25 (44%)",
+      "first 21/25 (84%)",
+      "first 25/25 (100%)",
+      "second 1/1 (100%)",
+    ]);
+    assert.doesNotMatch(output.text(), /\r/);
+  });
+});
+
+test("a line of progress has count, share and remark", () => {
+  assert.equal(
+    progressLine({ label: "training", done: 3, total: 12, note: "loss 4.2" }),
+    "training 3/12 (25%) · loss 4.2",
+  );
+  assert.equal(progressLine({ label: "waiting", done: 0, total: 0 }), "waiting");
+});
