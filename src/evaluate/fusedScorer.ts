@@ -56,6 +56,7 @@ export function openFusedScorer(
 
   const runShares = (): void => {
     Atomics.store(whole, control.finished, 0);
+    Atomics.store(whole, control.next, 0);
     Atomics.add(whole, control.generation, 1);
     Atomics.notify(whole, control.generation);
     ownShare();

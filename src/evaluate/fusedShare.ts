@@ -1,4 +1,4 @@
-/** One thread's share of a tile: for every second (third, ...) image, all captions of the block, from similarities to scores. */
+/** One thread's share of a tile: image after image with all captions of the block, from similarities to scores. */
 import { openKernels, rowsTogether, type SharedMemory } from "./wasmKernels.js";
 
 /** The largest tile; memory is laid out for it once. */
@@ -39,6 +39,7 @@ export const control = {
   words: 5,
   propagate: 6,
   threshold: 7,
+  next: 8,
   length: 64,
 };
 
@@ -70,7 +71,7 @@ export function tileLayout(shape: TileShape): TileLayout {
 /** Cache lines of 64 bytes, so that threads do not share one. */
 const align = (size: number): number => Math.ceil(size / 16) * 16;
 
-/** The function that works on share `index` of the task that the memory describes. */
+/** The function with which thread `index` works on the task that the memory describes. */
 export function shareOf(memory: SharedMemory, layout: TileLayout, index: number): () => void {
   const { branches, contextNorms } = openKernels(memory);
   const floats = new Float32Array(memory.buffer);
@@ -87,7 +88,10 @@ export function shareOf(memory: SharedMemory, layout: TileLayout, index: number)
     const threshold = floats[control.threshold]!;
     const propagate = whole[control.propagate] === 1;
     const stride = images * columns;
-    for (let image = index; image < images; image += layout.threads) {
+    // Threads take the next image when they are ready: on a busy machine equal shares would wait for the slowest.
+    for (;;) {
+      const image = Atomics.add(whole, control.next, 1);
+      if (image >= images) break;
       let rows = 0;
       for (let c = 0; c < captions; c++) {
         const length = whole[layout.lengths + c]!;

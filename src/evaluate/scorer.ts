@@ -36,7 +36,10 @@ export interface ScoreAllOptions {
   captionBlock?: number;
   /** Bytes for the captions' features (default 2 GiB). When they do not fit, images are encoded once for each part of the captions. */
   memory?: number;
-  /** "fused" (WebAssembly beside the engine's products) or "tensors" (engine alone); default: tensors on a GPU, else fused. */
+  /**
+   * "fused" (WebAssembly beside the engine's products) or "tensors" (engine alone). Default: tensors on a GPU and for many
+   * regions on TensorFlow, else fused.
+   */
   way?: "fused" | "tensors";
 }
 
@@ -51,8 +54,9 @@ interface CaptionBlock<Captions> {
  * signal's reason within a tile of an abort.
  */
 export async function scoreAll(source: ScoreSource, options: ScoreAllOptions, context: Context): Promise<Float32Array> {
-  const gpu = currentEngine()?.name === "gpu";
-  const way = options.way ?? (gpu ? "tensors" : "fused");
+  const engine = currentEngine()?.name;
+  const gpu = engine === "gpu";
+  const way = options.way ?? (gpu || (engine === "native" && source.regions > manyRegions) ? "tensors" : "fused");
   const shape = tileShape(source, options, way, gpu);
   const scorer: PairScorer<unknown, unknown> = way === "fused" ? openFusedScorer(shape) : openTensorScorer();
   try {
@@ -62,19 +66,26 @@ export async function scoreAll(source: ScoreSource, options: ScoreAllOptions, co
   }
 }
 
-/** Blocks for a tile of about a million similarities (fused), or of few but large operations (GPU). */
+/**
+ * Measured on TensorFlow, CPU time a similarity, fused against tensors: 65 regions 14 against 28 ns, 145 regions 22 against 29,
+ * 577 regions 72 against 60 (there the Gram product decides, and TensorFlow's is faster).
+ */
+const manyRegions = 400;
+
+/**
+ * Blocks for a tile of about a million similarities that threads share (fused), or of one image with so many captions that the
+ * passes stay near the cache (tensors) or fill a GPU; there the block of images is what is encoded at once.
+ */
 function tileShape(source: ScoreSource, options: ScoreAllOptions, way: string, gpu: boolean): ScorerShape {
   const { words, regions } = source;
-  const typical = source.lengths === undefined ? words : Math.max(...source.lengths);
-  const rows = gpu ? 32768 : way === "fused" ? 480 : 5000;
-  const captions = Math.min(source.captions, options.captionBlock ?? Math.max(1, Math.round(rows / typical)));
-  const elements = 1 << 20;
-  const images = Math.min(
-    source.images,
-    options.imageBlock ?? Math.max(4, Math.min(64, Math.round(elements / (captions * typical * regions)))),
-  );
-  if (captions < 1 || images < 1)
+  if (source.captions < 1 || source.images < 1) {
     throw new AmsError("there is nothing to score", { hint: "choose a split with images and captions" });
+  }
+  const longest = source.lengths === undefined ? words : Math.max(...source.lengths);
+  const rows = gpu ? 32768 : way === "fused" ? 480 : Math.round(2 ** 19 / regions);
+  const captions = Math.min(source.captions, options.captionBlock ?? Math.max(1, Math.round(rows / longest)));
+  const shared = Math.max(4, Math.min(64, Math.round(2 ** 20 / (captions * longest * regions))));
+  const images = Math.min(source.images, options.imageBlock ?? (gpu ? 32 : way === "fused" ? shared : 16));
   return { images, captions, words, regions };
 }
 
