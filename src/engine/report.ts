@@ -1,8 +1,7 @@
 /** What the doctor says about engines: what is installed, what runs, and the exact command for what is missing. */
-import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { AmsError } from "../errors.js";
-import { findLibraries, gpuFolder, nativeFolder, unsupported } from "./native/files.js";
+import { findLibraries, gpuDriverHere, gpuFolder, nativeFolder, unsupported } from "./native/files.js";
 import { startEngine } from "./start.js";
 import type { Check } from "./types.js";
 
@@ -25,15 +24,10 @@ function nativeCheck(): Check {
 
 function gpuCheck(): Check {
   const name = "GPU engine";
-  let driver: string;
-  try {
-    driver = /Module\s+([\d.]+)/.exec(readFileSync("/proc/driver/nvidia/version", "utf8"))?.[1] ?? "unknown";
-  } catch {
-    return { name, ok: true, found: "no NVIDIA driver on this machine; not needed" };
-  }
+  if (!gpuDriverHere()) return { name, ok: true, found: "no NVIDIA driver on this machine; not needed" };
   try {
     const { version } = findLibraries(gpuFolder(), "ams engine install --gpu");
-    return { name, ok: true, found: `TensorFlow ${version} with CUDA, driver ${driver}` };
+    return { name, ok: true, found: `TensorFlow ${version} with CUDA in ${gpuFolder()}` };
   } catch (error) {
     return failed(name, error);
   }

@@ -84,3 +84,8 @@ export function unsupported(): string | undefined {
     return "TensorFlow's wheel needs glibc; this system has another C library";
   return undefined;
 }
+
+/** True with a driver's files: the kernel module's, a container's device or WSL's. */
+export function gpuDriverHere(): boolean {
+  return ["/proc/driver/nvidia/version", "/dev/nvidiactl", "/dev/dxg"].some((file) => existsSync(file));
+}

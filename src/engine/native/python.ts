@@ -2,6 +2,7 @@
 import { execFile, spawn } from "node:child_process";
 import { readdir, stat } from "node:fs/promises";
 import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import type { Context } from "../../context.js";
 import { AmsError } from "../../errors.js";
@@ -56,42 +57,38 @@ export async function runPip(python: string, args: string[], work: PipWork, cont
   });
   let output = "";
   for (const stream of [pip.stdout, pip.stderr]) stream.on("data", (chunk: Buffer) => (output += chunk.toString()));
-  const report = async (): Promise<void> => {
+  const ended = new Promise<number | null>((resolve, reject) => {
+    pip.on("error", reject);
+    pip.on("close", resolve);
+  });
+  // One look at the folder at a time: there can be tens of thousands of files in it.
+  const finished = ended.then(
+    () => true,
+    () => true,
+  );
+  while (!(await Promise.race([finished, sleep(1000, false)]))) {
     const done = Math.min(Math.round((await folderBytes(folder)) / 1e6), megabytes);
     context.progress({ label, done, total: megabytes, note: "MB" });
-  };
-  const timer = setInterval(() => void report(), 500);
-  try {
-    const code = await new Promise<number | null>((resolve, reject) => {
-      pip.on("error", reject);
-      pip.on("close", resolve);
+  }
+  if ((await ended) !== 0) {
+    const reason = output
+      .split("\n")
+      .filter((line) => line.startsWith("ERROR:"))
+      .at(-1);
+    throw new AmsError(`pip failed while ${label}`, {
+      where: reason ?? output.trim(),
+      hint: `check the connection to the Python package index and the free disk space, then run: ${work.retry}`,
     });
-    if (code !== 0) {
-      const reason = output
-        .split("\n")
-        .filter((line) => line.startsWith("ERROR:"))
-        .at(-1);
-      throw new AmsError(`pip failed while ${label}`, {
-        where: reason ?? output.trim(),
-        hint: `check the connection to the Python package index and the free disk space, then run: ${work.retry}`,
-      });
-    }
-  } finally {
-    clearInterval(timer);
   }
   context.progress({ label, done: megabytes, total: megabytes, note: "MB" });
 }
 
 /** Bytes of the files in a folder and below; files that vanish meanwhile count nothing. */
 async function folderBytes(folder: string): Promise<number> {
-  const entries = await readdir(folder, { recursive: true }).catch(() => []);
-  const sizes = await Promise.all(
-    entries.map((entry) =>
-      stat(path.join(folder, entry)).then(
-        (found) => (found.isFile() ? found.size : 0),
-        () => 0,
-      ),
-    ),
-  );
-  return sizes.reduce((sum, size) => sum + size, 0);
+  let bytes = 0;
+  for (const name of await readdir(folder, { recursive: true }).catch(() => [])) {
+    const found = await stat(path.join(folder, name)).catch(() => undefined);
+    if (found?.isFile()) bytes += found.size;
+  }
+  return bytes;
 }

@@ -4,7 +4,7 @@ import { availableParallelism } from "node:os";
 import { AmsError } from "../../errors.js";
 import type { EngineInfo } from "../types.js";
 import { backendName, registerNative } from "./backend.js";
-import { findLibraries, gpuFolder, nativeFolder } from "./files.js";
+import { findLibraries, gpuDriverHere, gpuFolder, nativeFolder } from "./files.js";
 import { koffi } from "./koffi.js";
 import { setEnvironment } from "./libc.js";
 import { createNativeOps, type NativeOps } from "./ops.js";
@@ -31,6 +31,12 @@ export function startNative(name: "native" | "gpu", threads?: number): { backend
   const [folder, command] =
     name === "native" ? [nativeFolder(), "ams engine install"] : [gpuFolder(), "ams engine install --gpu"];
   const libraries = findLibraries(folder, command);
+  // Checked before anything is loaded: a process can hold one TensorFlow only, and without a GPU it should be the smaller one.
+  if (name === "gpu" && !gpuDriverHere()) {
+    throw new AmsError("there is no NVIDIA driver on this machine", {
+      hint: "use the native engine: ams engine native",
+    });
+  }
   // The first run on a GPU that is newer than the libraries compiles kernels for minutes: make room to keep them all.
   if (name === "gpu" && process.env["CUDA_CACHE_MAXSIZE"] === undefined) {
     setEnvironment("CUDA_CACHE_MAXSIZE", String(4 * 2 ** 30 - 1));
