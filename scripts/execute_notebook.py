@@ -2,7 +2,7 @@
 
     execute_notebook.py NOTEBOOK.ipynb OUT.ipynb [--timeout SECONDS]
 
-Every cell gets a line in the terminal: its number, its first line, how long it took; under a running cell the latest
+Every cell gets a line in the terminal: its number, its most telling line, how long it took; under a running cell the latest
 progress text is shown (in place on a terminal, every 15 seconds in a log). Exit code 1 when a cell failed.
 """
 
@@ -31,14 +31,20 @@ class Reporter(NotebookClient):
         self.cells_done = 0
         self.open_line = False
 
+    def place(self):
+        return f"[{self.cells_done + 1}/{self.cells_total}]"
+
     def head(self, cell):
+        """The line that says most: the one with a command, else the first that is no comment."""
         lines = [line.strip() for line in cell.source.splitlines() if line.strip()]
-        first = next((line for line in lines if not line.startswith("//")), lines[0] if lines else "")
-        return f"[{self.cells_done + 1}/{self.cells_total}] {first}"
+        commands = [line for line in lines if "%" in line or "ams." in line]
+        code = [line for line in lines if not line.startswith("//")]
+        return f"{self.place()} {(commands + code + lines)[0]}"
 
     def write(self, text, keep):
         width = shutil.get_terminal_size().columns - 1
-        text = text if len(text) <= width or not LIVE else text[: width - 1] + "…"
+        width = width if LIVE else 119
+        text = text if len(text) <= width else text[: width - 1] + "…"
         sys.stdout.write(("\r\x1b[2K" if LIVE else "") + text + ("\n" if keep or not LIVE else ""))
         sys.stdout.flush()
         self.open_line = LIVE and not keep
@@ -62,12 +68,12 @@ class Reporter(NotebookClient):
     def process_message(self, msg, cell, cell_index):
         kind, content = msg["msg_type"], msg["content"]
         if kind in ("display_data", "update_display_data"):
-            self.remark(content.get("data", {}).get("text/plain", ""), cell)
+            self.remark(content.get("data", {}).get("text/plain", ""))
         elif kind == "stream":
-            self.remark(content.get("text", ""), cell)
+            self.remark(content.get("text", ""))
         return super().process_message(msg, cell, cell_index)
 
-    def remark(self, text, cell):
+    def remark(self, text):
         text = "".join(text) if isinstance(text, list) else str(text)
         lines = [line.strip() for line in ANSI.sub("", text).splitlines() if line.strip()]
         now = time.monotonic()
@@ -75,7 +81,7 @@ class Reporter(NotebookClient):
             return
         self.shown = now
         # A progress display starts with its state ("training: step 40 of 200, ...").
-        self.write(f"  … {now - self.began:6.1f} s  {self.head(cell)}  {lines[0]}", keep=False)
+        self.write(f"  … {now - self.began:6.1f} s  {self.place()} {lines[0]}", keep=False)
 
 
 def main():

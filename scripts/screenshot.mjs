@@ -27,7 +27,10 @@ await main(async () => {
     await lab.page.evaluate(() => globalThis.jupyterapp.commands.execute("application:toggle-left-area"));
     const scroller = lab.page.locator(".jp-Notebook .jp-WindowedPanel-outer").first();
     const { height, page } = await scroller.evaluate((node) => ({
-      height: node.scrollHeight,
+      // To the end of the last cell; below it JupyterLab leaves a page of white.
+      height:
+        Math.max(...[...node.querySelectorAll(".jp-Cell")].map((cell) => cell.getBoundingClientRect().bottom)) -
+        node.getBoundingClientRect().top,
       page: node.clientHeight,
     }));
     const count = Math.max(1, Math.ceil(height / (page - 60)));
