@@ -1,16 +1,12 @@
 /** The public API: `ams.data`, `ams.build`, `ams.train`, `ams.eval`, `ams.plot`, `ams.search` ... and the library behind them. */
 import { callsOf } from "./commands/api.js";
 import { createSession } from "./commands/session.js";
-import { commands, type Api } from "./commands/table.js";
+import type { Api } from "./commands/apiTypes.js";
+import { commands } from "./commands/table.js";
 import { silentContext, type Context } from "./context.js";
 
-export type { Api } from "./commands/table.js";
-export type { BuiltModel } from "./commands/verbs/build.js";
-export type { OpenedDataset } from "./commands/verbs/data.js";
-export type { Report } from "./commands/verbs/doctor.js";
-export type { Engine } from "./commands/verbs/engine.js";
-export type { Exported } from "./commands/verbs/export.js";
-export type { RunList } from "./commands/verbs/runs.js";
+export type * from "./commands/apiTypes.js";
+export type * from "./commands/results.js";
 export type { StoredRun } from "./commands/runList.js";
 export { silentContext, type Context, type Progress } from "./context.js";
 export { displaySymbol, type Displayable, type MimeBundle } from "./display.js";

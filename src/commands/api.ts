@@ -1,27 +1,10 @@
-/** The typed functions: every command of a table as `ams.verb(options)` or `ams.verb(value, options)`. */
-import type { z } from "zod";
+/** The functions behind the typed calls: every command of a table as `ams.verb(options)` or `ams.verb(value, options)`. */
 import type { Context } from "../context.js";
 import { AmsError } from "../errors.js";
-import type { Command, Shape } from "./command.js";
+import type { Command } from "./command.js";
 import { codeExample } from "./help.js";
 import { checkOptions, type Options } from "./parse.js";
 import type { Session } from "./session.js";
-
-/** A command's options as written in code: defaults may be left out, short and published names are known. */
-type Written<S extends Shape, A extends Record<string, string>> = z.input<z.ZodObject<S>> & {
-  [K in keyof A]?: z.input<z.ZodObject<S>>[A[K] & keyof z.input<z.ZodObject<S>>];
-};
-
-/** The function that a command becomes. */
-export type Call<C> =
-  C extends Command<infer S, infer A, infer R, infer P>
-    ? [P] extends [never]
-      ? (options?: Written<S, A>) => Promise<R>
-      : {
-          (value: Written<S, A>[P & keyof Written<S, A>], options?: Omit<Written<S, A>, P>): Promise<R>;
-          (options?: Written<S, A>): Promise<R>;
-        }
-    : never;
 
 /** Runs a call's work with a context of the host's choice (in a notebook: that of the cell that is running). */
 export type Runner = <T>(work: (context: Context) => Promise<T>) => Promise<T>;

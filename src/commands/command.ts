@@ -17,7 +17,9 @@ export interface OptionDetails {
   suggest?: string[];
   /** Other spellings of values, e.g. the published `--dataset flickr` for `flickr30k`. */
   spellings?: Record<string, string>;
-  /** Only for typed calls: the value (a model, a data set) cannot be written on a command line. */
+  /** The TypeScript type of values that only code can give (a model, a data set). */
+  type?: string;
+  /** Only for typed calls: no value of it can be written on a command line. */
   codeOnly?: boolean;
 }
 
@@ -37,13 +39,8 @@ export function optionDetails(schema: z.ZodType): OptionDetails {
 
 export type Shape = Record<string, z.ZodType>;
 
-/** A command with options of shape S, other option names A, result R and the option P that may be given without its name. */
-export interface Command<
-  S extends Shape = Shape,
-  A extends Record<string, string> = Record<string, string>,
-  R = unknown,
-  P extends string = string,
-> {
+/** A command with options of shape S and result R. */
+export interface Command<S extends Shape = Shape, R = unknown> {
   name: string;
   /** Another name of the same verb. */
   alias?: string;
@@ -53,9 +50,9 @@ export interface Command<
   about: string;
   options: S;
   /** The option that may be given without its name; `joined`: all free words together, separated by spaces. */
-  positional?: { option: P; joined?: boolean };
+  positional?: { option: string; joined?: boolean };
   /** Other names of options, in camelCase: the short ones and those of the published code. */
-  aliases: A;
+  aliases: Record<string, string>;
   /** A flag that turns the line into another command's: the published `train --test` is `eval --split test`. */
   redirect?: { flag: string; verb: string; arguments: string[] };
   /** Argument lines, the most useful first, e.g. `train --epochs 5 --lr 2e-5`. */
@@ -67,12 +64,13 @@ export interface Command<
   json(result: R): unknown;
 }
 
-/** Keeps the exact types of a command's options and result, for the typed function that comes from it. */
-export function defineCommand<
-  S extends Shape,
-  const A extends Record<string, keyof S & string>,
-  R,
-  const P extends keyof S & string = never,
->(command: Command<S, A, R, P>): Command<S, A, R, P> {
+/** The parts of a command that name its options. */
+interface Naming<S extends Shape> {
+  positional?: { option: keyof S & string };
+  aliases: Record<string, keyof S & string>;
+}
+
+/** Keeps the exact types of options and result inside the command, and checks the names of options. */
+export function defineCommand<S extends Shape, R>(command: Command<S, R> & Naming<S>): Command<S, R> {
   return command;
 }

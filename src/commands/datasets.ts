@@ -18,6 +18,7 @@ export const dataOptions = {
   data: option(z.union([z.string(), z.custom<Dataset>(isDataset)]).optional(), {
     help: "the data set: scenes, flickr30k, coco, or a folder (of scenes drawn before, annotation files, or images with a table of captions)",
     value: "NAME|DIR",
+    type: "Dataset",
     suggest: dataNames,
     spellings: { flickr: "flickr30k" },
     complete: "folder",

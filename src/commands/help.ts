@@ -78,7 +78,7 @@ function entryOf(info: OptionInfo, free: boolean): Entry {
 }
 
 function valueWord(info: OptionInfo): string {
-  return info.value ?? info.key.toUpperCase();
+  return info.value ?? info.type ?? info.key.toUpperCase();
 }
 
 /** `train --epochs 5 --lr 2e-5` -> `await ams.train({epochs: 5, learningRate: 0.00002})`. */

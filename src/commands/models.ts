@@ -23,7 +23,7 @@ export const modelOptions = {
   }),
   model: option(z.custom<Model>(isModel).optional(), {
     help: "a model that you built; it stays the session's model",
-    value: "Model",
+    type: "Model",
     codeOnly: true,
   }),
 };

@@ -5,7 +5,6 @@ import type { Dataset } from "../data/dataset.js";
 import type { Evaluation } from "../evaluate/index.js";
 import type { Model } from "../model/ams.js";
 import type { Figure } from "../plot/figure.js";
-import type { Hits } from "../search/index.js";
 import type { Run } from "../train/trainer.js";
 
 export interface Session {
@@ -15,7 +14,6 @@ export interface Session {
   run?: Run;
   /** Evaluations of the current model in the order they were made; a new or trained model empties the list. */
   evaluations: Evaluation[];
-  hits?: Hits;
   figure?: Figure;
   /** The warning about the engine that was shown, so that it is not shown again. */
   saidWarning?: string;

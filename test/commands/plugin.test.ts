@@ -40,7 +40,7 @@ describe("the kernel plugin", () => {
     assert.equal(type("train --epochs 5"), "Run");
     assert.equal(type(" evaluate"), "Evaluation");
     assert.equal(type("train --test --resume x"), "Evaluation");
-    assert.equal(type("data scenes"), "OpenedDataset");
+    assert.equal(type("data scenes"), "Dataset");
     assert.equal(type(""), "Displayable");
     assert.equal(type("train --help"), "Displayable");
     assert.equal(type("nonsense"), "unknown");

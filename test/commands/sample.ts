@@ -1,7 +1,6 @@
 /** Two small commands that the tests of the machinery run, with every kind of option. */
 import { z } from "zod";
 import { defineCommand, option, type Command } from "../../src/commands/command.js";
-import type { Call } from "../../src/commands/api.js";
 
 export const fit = defineCommand({
   name: "fit",
@@ -48,7 +47,3 @@ export const ask = defineCommand({
 });
 
 export const sample: Command[] = [fit, ask];
-export interface SampleApi {
-  fit: Call<typeof fit>;
-  ask: Call<typeof ask>;
-}

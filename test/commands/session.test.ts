@@ -17,7 +17,7 @@ import { checkOptions } from "../../src/commands/parse.js";
 import type { Command } from "../../src/commands/command.js";
 import { silentContext, type Context } from "../../src/context.js";
 import type { Dataset } from "../../src/data/dataset.js";
-import { displaySymbol } from "../../src/display.js";
+import { displaySymbol, isDisplayable } from "../../src/display.js";
 import { startEngine } from "../../src/engine/index.js";
 import { AmsError } from "../../src/errors.js";
 import type { Evaluation } from "../../src/evaluate/index.js";
@@ -148,6 +148,7 @@ describe("models", () => {
   test("a built model is the session's, and shows its parts", async () => {
     const session = fresh();
     const model = await buildCommand.run(checkOptions(buildCommand, { checkpoint: tiny }), silentContext, session);
+    assert.ok(isDisplayable(model));
     const bundle = await model[displaySymbol]();
     assert.ok(session.model === model);
     const { parameters } = buildCommand.json(model) as { parameters: number };

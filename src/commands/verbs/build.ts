@@ -1,6 +1,5 @@
 /** `build`: make a model; the table of its parts. */
 import { z } from "zod";
-import type { Displayable } from "../../display.js";
 import type { Model } from "../../model/ams.js";
 import { recipeOf, recipes } from "../../train/recipe.js";
 import { defineCommand, option } from "../command.js";
@@ -9,9 +8,6 @@ import { checkpointFolder } from "../models.js";
 import { resolvePath, setModel } from "../session.js";
 import { modelDisplay, modelSummary } from "../show/model.js";
 import { shown } from "../show/shown.js";
-
-/** A model that shows the table of its parts. */
-export type BuiltModel = Model & Displayable;
 
 export const recipeOption = option(z.enum(Object.keys(recipes)).optional(), {
   help: "what the training does and which quirks of the published code hold",
@@ -50,8 +46,8 @@ export const buildCommand = defineCommand({
     "build --size small",
     "build --size base --recipe ams-published",
   ],
-  resultType: "BuiltModel",
-  run: async ({ size, recipe, checkpoint, vocabulary, seed }, context, session): Promise<BuiltModel> => {
+  resultType: "Model",
+  run: async ({ size, recipe, checkpoint, vocabulary, seed }, context, session): Promise<Model> => {
     await wantEngine(context, session);
     const { buildModel } = await import("../../model/build.js");
     const model = await buildModel({
@@ -64,5 +60,5 @@ export const buildCommand = defineCommand({
     setModel(session, model);
     return shown(model, () => modelDisplay(model));
   },
-  json: (model) => modelSummary(model),
+  json: modelSummary,
 });

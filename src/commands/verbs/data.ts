@@ -1,15 +1,11 @@
 /** `data`: open a data set; the table of its splits and a few samples. */
 import { z } from "zod";
 import type { Dataset } from "../../data/dataset.js";
-import type { Displayable } from "../../display.js";
 import { AmsError } from "../../errors.js";
 import { defineCommand, option } from "../command.js";
 import { dataAliases, dataOptions, openDataset, splitOf } from "../datasets.js";
 import { datasetDisplay } from "../show/dataset.js";
 import { shown } from "../show/shown.js";
-
-/** A data set that shows its splits and samples. */
-export type OpenedDataset = Dataset & Displayable;
 
 const count = (split: string): z.ZodOptional<z.ZodInt> =>
   option(z.int().min(0).optional(), { help: `scenes: number of ${split} images`, value: "N" });
@@ -53,8 +49,8 @@ export const dataCommand = defineCommand({
     "data flickr30k --root ~/flickr30k/images --annotations ~/flickr30k",
     "data ~/my-photos --captions ~/my-photos/captions.csv",
   ],
-  resultType: "OpenedDataset",
-  run: async (options, context, session): Promise<OpenedDataset> => {
+  resultType: "Dataset",
+  run: async (options, context, session): Promise<Dataset> => {
     const { data = session.dataset ?? "scenes", samples, skipProblems } = options;
     const { train, val, test, seed, pixels } = options;
     const sceneOptions = { train, val, test, seed, pixels };

@@ -2,18 +2,13 @@
 import { existsSync, readdirSync, statfsSync } from "node:fs";
 import { freemem, totalmem } from "node:os";
 import path from "node:path";
-import { renderTable, type Displayable } from "../../display.js";
+import { renderTable } from "../../display.js";
 import type { Check } from "../../engine/types.js";
 import { amsHome, packageRoot } from "../../paths.js";
 import { defineCommand } from "../command.js";
 import { formatBytes } from "../show/format.js";
+import type { Report } from "../results.js";
 import { shown } from "../show/shown.js";
-
-export interface Report extends Displayable {
-  checks: Check[];
-  /** Nothing is missing. */
-  ok: boolean;
-}
 
 export const doctorCommand = defineCommand({
   name: "doctor",

@@ -1,14 +1,8 @@
 /** `engine`: choose, install, show what computes. */
 import { z } from "zod";
-import type { Displayable } from "../../display.js";
-import type { EngineInfo } from "../../engine/types.js";
 import { defineCommand, option } from "../command.js";
+import type { Engine } from "../results.js";
 import { shown, tablesBundle } from "../show/shown.js";
-
-export interface Engine extends EngineInfo, Displayable {
-  /** Speed of a float32 matrix product, when it was measured. */
-  gflops?: number;
-}
 
 export const engineCommand = defineCommand({
   name: "engine",

@@ -2,20 +2,15 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
-import type { Displayable } from "../../display.js";
 import { AmsError } from "../../errors.js";
 import { defineCommand, option } from "../command.js";
 import { modelOptions, wantModel } from "../models.js";
 import { findRun, readRuns } from "../runList.js";
 import { resolvePath, type Session } from "../session.js";
+import type { Exported } from "../results.js";
 import { shown, tablesBundle } from "../show/shown.js";
 import { epochsCsv, evaluationsCsv } from "../show/csv.js";
 import { history } from "./plot.js";
-
-export interface Exported extends Displayable {
-  /** Absolute paths of what was written. */
-  files: string[];
-}
 
 export const exportCommand = defineCommand({
   name: "export",

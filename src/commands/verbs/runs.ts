@@ -1,13 +1,9 @@
 /** `runs`: the trainings on disk. */
 import { z } from "zod";
-import type { Displayable } from "../../display.js";
 import { defineCommand, option } from "../command.js";
 import { readRuns, type StoredRun } from "../runList.js";
+import type { RunList } from "../results.js";
 import { shown, tablesBundle } from "../show/shown.js";
-
-export interface RunList extends Displayable {
-  runs: StoredRun[];
-}
 
 export const runsCommand = defineCommand({
   name: "runs",

@@ -42,9 +42,7 @@ export const searchCommand = defineCommand({
     const items = splitOf(dataset, options.split);
     const model = await wantModel(options, context, session);
     const { search } = await import("../../search/index.js");
-    const hits = await search(model, items, query, options.k, context);
-    session.hits = hits;
-    return hits;
+    return search(model, items, query, options.k, context);
   },
   json: (hits) => hits,
 });

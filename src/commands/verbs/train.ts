@@ -57,7 +57,7 @@ const trainShape = {
   }),
   overrides: option(z.custom<Partial<Recipe>>((value) => typeof value === "object" && value !== null).optional(), {
     help: "changes to the recipe, e.g. {flip: 0}",
-    value: "Partial<Recipe>",
+    type: "Partial<Recipe>",
     codeOnly: true,
   }),
   lambdaSoftmax: option(z.literal(20).optional(), {
