@@ -15,6 +15,7 @@ export function goldenTensors(name: string): Map<string, StoredTensor> {
   return readSafetensors(fixture(`golden/${name}.safetensors`)).tensors;
 }
 
+// eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- the caller knows the file's form
 export function goldenJson<T>(name: string): T {
   return JSON.parse(readFileSync(fixture(`golden/${name}.json`), "utf8")) as T;
 }

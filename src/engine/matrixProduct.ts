@@ -32,7 +32,7 @@ export function matrixProduct(
   wanted: Precision = precision,
 ): tf.Tensor2D {
   if (wanted === "float32" || nativeOps() === undefined) {
-    return tf.matMul(a as tf.Tensor2D, b as tf.Tensor2D, transposeA, transposeB);
+    return tf.matMul(a, b, transposeA, transposeB);
   }
   // tfjs has no such type: these tensors live below it, and only the float32 result gets a name there.
   const backend = tf.backend() as unknown as NativeBackend;

@@ -33,7 +33,7 @@ export function pairScores(
 ): tf.Tensor1D {
   return withGradient([regions, words], ([v, w], save) => {
     const [V, W] = [v as tf.Tensor3D, w as tf.Tensor3D];
-    const A = tf.matMul(W, V, false, true) as tf.Tensor3D; // [P, W, R]
+    const A = tf.matMul<tf.Tensor3D>(W, V, false, true); // [P, W, R]
     const state = branches(A, W, wordMask, options, (E) => tf.norm(tf.matMul(E, V), 2, -1) as tf.Tensor2D);
     save([V, W, wordMask, A, state.asksNegative]);
     return { value: state.score, gradient: (dy, saved) => gradient(dy as tf.Tensor1D, saved, options) };
@@ -60,10 +60,10 @@ function branches(
   { threshold, propagate }: ScoreOptions,
   contextNorm: (E: tf.Tensor3D) => tf.Tensor2D,
 ): Branches {
-  const strongest = tf.max(A, -1) as tf.Tensor2D; // [P, W]
-  const r = tf.sub(strongest, threshold) as tf.Tensor2D;
+  const strongest = tf.max<tf.Tensor2D>(A, -1); // [P, W]
+  const r = tf.sub<tf.Tensor2D>(strongest, threshold);
   const E = matchWeights(A, strongest, threshold);
-  const N = tf.sum(tf.mul(E, A), -1) as tf.Tensor2D;
+  const N = tf.sum<tf.Tensor2D>(tf.mul(E, A), -1);
   const matched = tf.greater(r, 0);
   const f = tf.where(matched, tf.div(N, tf.where(matched, contextNorm(E), tf.onesLike(N))), tf.zerosLike(N));
   const { X } = relevance(A, wordMask);
@@ -71,7 +71,7 @@ function branches(
   const asked = propagate ? propagation(words, wordMask, r) : r;
   const asksNegative = tf.cast(tf.less(asked, 0), "float32") as tf.Tensor2D;
   const sum = tf.add(tf.add(tf.mul(r, asksNegative), f), g);
-  const score = tf.div(tf.sum(tf.mul(sum, wordMask), -1), tf.sum(wordMask, -1)) as tf.Tensor1D;
+  const score = tf.div<tf.Tensor1D>(tf.sum(tf.mul(sum, wordMask), -1), tf.sum(wordMask, -1));
   return { score, strongest, asksNegative };
 }
 
@@ -101,9 +101,9 @@ function gradient(dy: tf.Tensor1D, saved: tf.Tensor[], { threshold }: ScoreOptio
   const [V, W, wordMask, A, asksNegative] = saved as [tf.Tensor3D, tf.Tensor3D, tf.Tensor2D, tf.Tensor3D, tf.Tensor2D];
   const share = tf.div(wordMask, tf.sum(wordMask, -1, true)); // [P, W]
   const u = tf.expandDims(tf.mul(share, tf.expandDims(dy, -1)), -1); // [P, W, 1]
-  const strongest = tf.max(A, -1) as tf.Tensor2D;
+  const strongest = tf.max<tf.Tensor2D>(A, -1);
   const E = matchWeights(A, strongest, threshold);
-  const C = tf.matMul(E, V) as tf.Tensor3D; // [P, W, E]
+  const C = tf.matMul<tf.Tensor3D>(E, V); // [P, W, E]
   const N = tf.sum(tf.mul(E, A), -1, true);
   const D = tf.norm(C, 2, -1, true);
   const matched = tf.expandDims(tf.greater(strongest, threshold), -1);
@@ -147,13 +147,13 @@ export function allScores(
 ): { scores: tf.Tensor2D; strongest: tf.Tensor3D } {
   const [images] = regions.shape;
   const [captions, length, width] = words.shape;
-  const flat = tf.reshape(words, [captions * length, width]) as tf.Tensor2D;
+  const flat = tf.reshape<tf.Rank.R2>(words, [captions * length, width]);
   const rows: tf.Tensor1D[] = [];
   const maxima: tf.Tensor2D[] = [];
   for (let b = 0; b < images; b++) {
     const [row, strongest] = tf.tidy(() => {
-      const V = tf.reshape(tf.slice(regions, [b, 0, 0], [1, -1, -1]), [-1, width]) as tf.Tensor2D; // [R, E]
-      const A = tf.reshape(tf.matMul(flat, V, false, true), [captions, length, -1]) as tf.Tensor3D;
+      const V = tf.reshape<tf.Rank.R2>(tf.slice(regions, [b, 0, 0], [1, -1, -1]), [-1, width]); // [R, E]
+      const A = tf.reshape<tf.Rank.R3>(tf.matMul(flat, V, false, true), [captions, length, -1]);
       const norm = (E: tf.Tensor3D): tf.Tensor2D =>
         tf.reshape(tf.norm(tf.matMul(tf.reshape(E, [captions * length, -1]), V), 2, -1), [captions, length]);
       const state = branches(A, words, wordMask, options, norm);

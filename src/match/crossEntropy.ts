@@ -10,7 +10,7 @@ export function crossEntropy(logits: tf.Tensor2D, labels: tf.Tensor1D, weights: 
   return withGradient([logits], ([x], save) => {
     const right = tf.cast(tf.oneHot(labels, (x as tf.Tensor2D).shape[1]), "float32");
     const logProbabilities = tf.logSoftmax(x as tf.Tensor2D);
-    const share = tf.div(weights, tf.maximum(tf.sum(weights), 1e-12)) as tf.Tensor1D;
+    const share = tf.div<tf.Tensor1D>(weights, tf.maximum(tf.sum(weights), 1e-12));
     const value = tf.neg(tf.sum(tf.mul(tf.sum(tf.mul(logProbabilities, right), -1), share)));
     save([tf.sub(tf.exp(logProbabilities), right), share]);
     return {

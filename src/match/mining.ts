@@ -46,7 +46,8 @@ export function mineThresholds(input: MiningInput, start: Thresholds, alpha = 2)
         negatives.push(strongest[(worst * captions + c) * words + w]!);
       }
     }
-    thresholds = positives.length > enough ? update(thresholds, positives, negatives, alpha) : { mined: 0, safe: 0 };
+    if (positives.length <= enough) thresholds = { mined: 0, safe: 0 };
+    else if (best === c) thresholds = update(thresholds, positives, negatives, alpha);
   }
   return thresholds;
 }

@@ -1,5 +1,5 @@
 /** The AMS model: two encoders whose outputs at several depths are projected into one space per scale. */
-import * as tf from "@tensorflow/tfjs-core";
+import type * as tf from "@tensorflow/tfjs-core";
 import type { Tokenizer } from "../data/tokens.js";
 import { encodeTokens } from "./bert.js";
 import { regions, type ModelConfig } from "./config.js";

@@ -172,7 +172,7 @@ export function embed(table: tf.Tensor, ids: tf.Tensor1D): tf.Tensor {
       gradient: (dy, [saved]) => {
         const words = tf.cast(tf.notEqual(saved as tf.Tensor, tf.scalar(0, "int32")), "float32");
         const kept = tf.mul(dy, tf.expandDims(words, -1));
-        return [tf.unsortedSegmentSum(kept, saved as tf.Tensor1D, table.shape[0] as number)];
+        return [tf.unsortedSegmentSum(kept, saved as tf.Tensor1D, table.shape[0])];
       },
     };
   });

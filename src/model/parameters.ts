@@ -84,7 +84,7 @@ export function createParameters(config: ModelConfig, seed: number): Parameters 
   return new Map(
     parameterSpecs(config).map((spec) => [
       spec.name,
-      tf.variable(tf.tensor(startValues(spec, seed), spec.shape), true, `model${models}/${spec.name}`),
+      tf.tidy(() => tf.variable(tf.tensor(startValues(spec, seed), spec.shape), true, `model${models}/${spec.name}`)),
     ]),
   );
 }

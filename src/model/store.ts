@@ -117,7 +117,7 @@ export function assignParameters(
   for (const [name, variable] of parameters) {
     const { shape, data } = tensors.get(name) as StoredTensor;
     tf.tidy(() => {
-      variable.assign(tf.tensor(data as Float32Array, shape, "float32"));
+      variable.assign(tf.tensor(data, shape, "float32"));
     });
   }
 }

@@ -95,7 +95,7 @@ function encodeBatch({ model, recipe, batch, stepSeed, keepPatches }: ObjectiveI
   const images = encodeImages(model, pixels, kept === undefined ? {} : { kept });
   const dropout = seededDropout(recipe.dropout ?? config.text.dropout, stepSeed);
   const captions = encodeCaptions(model, ids, mask, { dropout });
-  const words = quirks.padWords ? (tf.cast(mask, "float32") as tf.Tensor2D) : tf.ones([size, length]);
+  const words = quirks.padWords ? tf.cast<tf.Tensor2D>(mask, "float32") : tf.ones([size, length]);
   return { images, captions, words: words as tf.Tensor2D, kept, length };
 }
 
@@ -128,16 +128,16 @@ function pooledObjective(input: ObjectiveInput, features: Features): tf.Scalar {
   const { auxiliary, recipe } = input;
   const size = input.batch.pairs.length;
   const scale = tf.exp(auxiliary.logScale);
-  const right = tf.range(0, size, 1, "int32") as tf.Tensor1D;
-  const equal = tf.ones([size]) as tf.Tensor1D;
+  const right = tf.range(0, size, 1, "int32");
+  const equal = tf.ones<tf.Rank.R1>([size]);
   const both = (scores: tf.Tensor2D): tf.Scalar => {
-    const logits = tf.mul(scores, scale) as tf.Tensor2D;
+    const logits = tf.mul<tf.Tensor2D>(scores, scale);
     return tf.mul(tf.add(crossEntropy(logits, right, equal), crossEntropy(tf.transpose(logits), right, equal)), 0.5);
   };
   const scores = features.images.map((image, k) =>
     pooledScores(pool(image), pool(features.captions[k] as tf.Tensor3D, features.words)),
   );
-  let loss = tf.add(both(mean(scores)), tf.mul(mean(scores.map(both)), 0.3)) as tf.Scalar;
+  let loss = tf.add<tf.Scalar>(both(mean(scores)), tf.mul(mean(scores.map(both)), 0.3));
   if (recipe.labels > 0) loss = tf.add(loss, tf.mul(labelObjective(input, features), recipe.labels));
   return loss;
 }
@@ -148,16 +148,16 @@ function labelObjective({ auxiliary, labels, model, stepSeed }: ObjectiveInput, 
   const directions = l2Normalise(auxiliary.classes) as tf.Tensor2D; // [K, E]
   const size = features.words.shape[0];
   const { maxLength, embed } = model.config;
-  const places = auxiliary.classes.shape[0] as number;
+  const places = auxiliary.classes.shape[0];
   let patches = tf.tensor1d(labels.patches, "int32");
   if (features.kept !== undefined) patches = tf.gather(patches, features.kept.rows);
-  const words = tf.reshape(
+  const words = tf.reshape<tf.Rank.R1>(
     tf.slice(tf.tensor2d(labels.words, [size, maxLength], "int32"), [0, 0], [size, features.length]),
     [-1],
-  ) as tf.Tensor1D;
+  );
   const loss = (tokens: tf.Tensor, classes: tf.Tensor1D): tf.Scalar => {
     const logits = tf.mul(
-      tf.matMul(tf.reshape(l2Normalise(tokens), [-1, embed]) as tf.Tensor2D, directions, false, true),
+      tf.matMul(tf.reshape<tf.Rank.R2>(l2Normalise(tokens), [-1, embed]), directions, false, true),
       16,
     );
     const known = tf.cast(tf.greaterEqual(classes, tf.scalar(0, "int32")), "float32") as tf.Tensor1D;
@@ -226,7 +226,7 @@ function attentionObjective(
     const scores = pairScores(tf.gather(image, row), tf.gather(captions[k] as tf.Tensor3D, column), mask, options);
     return tf.mul(scores, weights[k] as tf.Variable);
   });
-  let surrogate = tf.sum(tf.mul(tf.addN(totals), tf.tensor1d(factors))) as tf.Scalar;
+  let surrogate = tf.sum<tf.Scalar>(tf.mul(tf.addN(totals), tf.tensor1d(factors)));
   if (recipe.loss === "contrast") {
     surrogate = tf.add(surrogate, tf.mul(tf.sum(auxiliary.logScale), loss.scaleGradient ?? 0));
   }

@@ -34,7 +34,9 @@ export function momentsOf(adam: Adam, name: string, shape: number[]): Moments {
   let found = adam.moments.get(name);
   if (found === undefined) {
     slots++;
-    const zeros = (kind: string): tf.Variable => tf.variable(tf.zeros(shape), false, `adam${slots}/${kind}/${name}`);
+    // The tidy frees the start value: a variable has a handle of its own on the data.
+    const zeros = (kind: string): tf.Variable =>
+      tf.tidy(() => tf.variable(tf.zeros(shape), false, `adam${slots}/${kind}/${name}`));
     found = { first: zeros("first"), second: zeros("second") };
     adam.moments.set(name, found);
   }

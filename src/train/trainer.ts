@@ -116,7 +116,10 @@ export async function train(model: Model, dataset: Dataset, options: TrainOption
       ...(display === undefined ? {} : { display: () => display(snapshot) }),
     });
   };
+  let lastSave = Date.now();
+  let savedStep = -1;
   const checkpoint = (): void => {
+    if (savedStep === progression.step) return;
     saveCheckpoint(
       path.join(folder, "checkpoints"),
       model,
@@ -124,9 +127,10 @@ export async function train(model: Model, dataset: Dataset, options: TrainOption
       auxiliaryMap(training.auxiliary),
       progression,
     );
+    savedStep = progression.step;
+    lastSave = Date.now();
   };
 
-  let lastSave = Date.now();
   const began = Date.now();
   const firstStep = progression.step;
   const stopped = (): boolean => context.signal.aborted;
@@ -161,7 +165,6 @@ export async function train(model: Model, dataset: Dataset, options: TrainOption
       if (stopped() || progression.step >= totalSteps) break;
       if (Date.now() - lastSave > 1000 * (options.checkpointSeconds ?? 600)) {
         checkpoint();
-        lastSave = Date.now();
       }
     }
     if (stopped()) break;
@@ -169,11 +172,10 @@ export async function train(model: Model, dataset: Dataset, options: TrainOption
       report("evaluating", 0);
     });
     checkpoint();
-    lastSave = Date.now();
   }
 
   const finished = progression.step >= totalSteps;
-  if (!finished) checkpoint();
+  checkpoint();
   const status = finished ? "finished" : "stopped";
   report(status, 0);
   const run: Run = {
@@ -236,8 +238,10 @@ function prepare(
   const random = Random.stream(recipe.seed, "classes");
   const start = Float32Array.from({ length: classes.length * embed }, () => random.normal());
   const auxiliary: Auxiliary = {
-    logScale: tf.variable(tf.scalar(Math.log(recipe.scale))),
-    ...(classes.length === 0 ? {} : { classes: tf.variable(tf.tensor2d(start, [classes.length, embed])) }),
+    logScale: tf.tidy(() => tf.variable(tf.scalar(Math.log(recipe.scale)))),
+    ...(classes.length === 0
+      ? {}
+      : { classes: tf.tidy(() => tf.variable(tf.tensor2d(start, [classes.length, embed]))) }),
   };
   const { display: _display, overrides, ...plain } = options;
   return {

@@ -1,0 +1,118 @@
+/** Weights on disk: exact round trips, half precision, and damaged files that say what is wrong. */
+import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { after, before, describe, test } from "node:test";
+import { startEngine } from "../../src/engine/index.js";
+import type { AmsError } from "../../src/errors.js";
+import { buildModel } from "../../src/model/build.js";
+import { readSafetensors, writeSafetensors } from "../../src/model/safetensors.js";
+import { loadModel, saveModel } from "../../src/model/store.js";
+import { packageRoot } from "../../src/paths.js";
+import { largestDifference } from "../golden.js";
+
+const folder = mkdtempSync(path.join(tmpdir(), "ams-weights-"));
+const file = (name: string): string => path.join(folder, name);
+
+before(async () => {
+  await startEngine("auto");
+});
+after(() => {
+  rmSync(folder, { recursive: true, force: true });
+});
+
+describe("safetensors", () => {
+  test("floats, whole numbers and bytes come back as they were", () => {
+    const tensors = new Map([
+      ["a", { shape: [2, 3], data: Float32Array.of(1, -2.5, 1e-30, 3e30, NaN, -0) }],
+      ["b", { shape: [2], data: Int32Array.of(-7, 2 ** 31 - 1) }],
+      ["c", { shape: [3], data: Uint8Array.of(0, 128, 255) }],
+    ]);
+    writeSafetensors(file("all"), tensors, { metadata: { what: "test" } });
+    const { tensors: read, metadata } = readSafetensors(file("all"));
+    assert.deepEqual(read, tensors);
+    assert.equal(metadata["what"], "test");
+  });
+
+  test("half precision rounds to the nearest, ties to even, with subnormals, overflow and carries", () => {
+    const cases: [number, number][] = [
+      [1, 1],
+      [1 + 2 ** -11, 1], // a tie: even mantissa
+      [1 + 3 * 2 ** -11, 1 + 2 ** -9],
+      [2047.5 / 1024, 2], // carries into the exponent
+      [65504, 65504],
+      [70000, Infinity],
+      [2 ** -24, 2 ** -24],
+      [2 ** -26, 0],
+      [-0.1, -0.0999755859375],
+    ];
+    writeSafetensors(file("half"), [["x", { shape: [cases.length], data: Float32Array.from(cases, (c) => c[0]) }]], {
+      half: true,
+    });
+    const found = readSafetensors(file("half")).tensors.get("x");
+    assert.deepEqual(
+      Array.from(found?.data ?? []),
+      cases.map((c) => c[1]),
+    );
+  });
+
+  for (const [what, damage, message] of [
+    ["a file that is cut off", (b: Buffer) => b.subarray(0, b.length - 5), /ends at/],
+    ["a file of four bytes", (b: Buffer) => b.subarray(0, 4), /4 bytes/],
+    [
+      "a header that is no JSON",
+      (b: Buffer) => Buffer.concat([b.subarray(0, 8), Buffer.from("#"), b.subarray(9)]),
+      /not JSON/,
+    ],
+    ["an absurd header length", (b: Buffer) => Buffer.concat([Buffer.alloc(8, 255), b.subarray(8)]), /header of/],
+  ] as const) {
+    test(`${what} is refused by name`, () => {
+      writeSafetensors(file("good"), [["x", { shape: [4], data: Float32Array.of(1, 2, 3, 4) }]]);
+      writeFileSync(file("bad"), damage(readFileSync(file("good"))));
+      assert.throws(
+        () => readSafetensors(file("bad")),
+        (e: AmsError) => message.test(e.message) && e.where === file("bad") && e.hint !== undefined,
+      );
+    });
+  }
+});
+
+describe("model folders", () => {
+  const vocabulary = path.join(packageRoot(), "assets", "scenes-vocab.txt");
+
+  test("a model comes back with its weights, thresholds, quirks and vocabulary", async () => {
+    const model = await buildModel({ size: "tiny", vocabulary, seed: 2 });
+    model.thresholds = { mined: 0.25, safe: 0.5 };
+    saveModel(model, file("model"));
+    const read = await loadModel(file("model"));
+    for (const [name, variable] of model.parameters) {
+      assert.equal(largestDifference(variable.dataSync(), read.parameters.get(name)?.dataSync() ?? []), 0, name);
+    }
+    assert.deepEqual(read.thresholds, model.thresholds);
+    assert.deepEqual(read.quirks, model.quirks);
+    assert.deepEqual(read.tokenizer.words, model.tokenizer.words);
+  });
+
+  test("a checkpoint of another size is refused", async () => {
+    saveModel(await buildModel({ size: "tiny", vocabulary, seed: 2 }), file("tiny"));
+    await assert.rejects(
+      buildModel({ checkpoint: file("tiny"), size: "base" }),
+      (e: AmsError) => /size tiny, not base/.test(e.message) && e.hint !== undefined,
+    );
+  });
+
+  test("weights that do not fit their configuration name the parameters", async () => {
+    saveModel(await buildModel({ size: "tiny", vocabulary, seed: 2 }), file("edited"));
+    const config = path.join(file("edited"), "config.json");
+    writeFileSync(config, readFileSync(config, "utf8").replace('"embed": 48', '"embed": 40'));
+    await assert.rejects(loadModel(file("edited")), /img\.fc1\.weight is \[48, 32\] and should be \[40, 32\]/);
+  });
+
+  test("a folder without a model says what is needed", async () => {
+    await assert.rejects(
+      loadModel(folder),
+      (e: AmsError) => /no config\.json/.test(e.message) && /model\.safetensors/.test(e.hint ?? ""),
+    );
+  });
+});
