@@ -13,9 +13,10 @@ const sources = [
   "const answer: number = 6 * 7;\nanswer",
   'console.log("from a cell");\nconsole.error("to stderr");',
   "await new Promise((resolve) => setTimeout(resolve, 20));\nanswer + 1",
-  "const model = %ams build --size tiny --seed 1\nmodel.config.size",
+  "const model = %ams build --size small --seed 1\nmodel.config.size",
   "model",
-  "await ams.plot('history', { run: { name: 'drawn', status: 'finished', epochs: [], steps: [1, 2, 3].map((step) => ({ step, epoch: 1, loss: 3 / step, learningRate: 1e-3, gradientNorm: 1, imagesPerSecond: 10 })) } as never })",
+  "%ams data scenes --train 0 --val 0 --test 6 --split test --samples 2",
+  "%ams plot attention --split test --item 0",
   'const wrong: number = "text";',
 ];
 
@@ -75,19 +76,27 @@ describe("a notebook in JupyterLab", { skip: browser === undefined ? "no Chromiu
   });
 
   test("runs a command of the AMS plugin and types its result", () => {
-    assert.match(String(result(3)), /tiny/);
+    assert.match(String(result(3)), /small/);
     assert.match(text(4), /parameters/i);
   });
 
-  test("draws a figure that can be seen", async () => {
-    assert.match(text(5), /image\/(png|svg)/);
-    const drawn = lab.page.locator(".jp-Cell").nth(5).locator(".jp-OutputArea-output :is(img, svg)").first();
-    const box = await drawn.boundingBox();
-    assert.ok(box !== null && box.width > 200 && box.height > 100, `the figure takes ${JSON.stringify(box)}`);
+  test("shows samples of the data as pictures", async () => {
+    const pictures = lab.page.locator(".jp-Cell").nth(5).locator(".jp-OutputArea-output img");
+    assert.equal(await pictures.count(), 2);
+    for (const picture of await pictures.all())
+      assert.ok(await picture.evaluate((node) => (node as unknown as { naturalWidth: number }).naturalWidth > 0));
+  });
+
+  test("draws the attention of every word", async () => {
+    assert.match(text(6), /image\/(png|svg)/);
+    const drawn = lab.page.locator(".jp-Cell").nth(6).locator(".jp-OutputArea-output");
+    const { width, height } = (await drawn.last().boundingBox()) ?? { width: 0, height: 0 };
+    assert.ok(width > 300 && height > 300, `the figure takes ${width} x ${height}`);
+    assert.ok((await drawn.locator("img, svg").count()) > 6, "a small picture for each word and scale");
   });
 
   test("shows a type error as the cell's error", () => {
-    const error = outputs(6).find((output) => output.output_type === "error");
+    const error = outputs(7).find((output) => output.output_type === "error");
     assert.match(`${error?.ename ?? ""} ${error?.evalue ?? ""}`, /Type 'string' is not assignable to type 'number'/);
   });
 
