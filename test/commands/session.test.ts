@@ -12,7 +12,7 @@ import { evalCommand } from "../../src/commands/verbs/eval.js";
 import { exportCommand } from "../../src/commands/verbs/export.js";
 import { plotCommand } from "../../src/commands/verbs/plot.js";
 import { queryOf } from "../../src/commands/verbs/search.js";
-import { trainCommand } from "../../src/commands/verbs/train.js";
+import { nextRecipe, trainCommand } from "../../src/commands/verbs/train.js";
 import { checkOptions } from "../../src/commands/parse.js";
 import type { Command } from "../../src/commands/command.js";
 import { silentContext, type Context } from "../../src/context.js";
@@ -231,6 +231,12 @@ describe("models", () => {
 });
 
 describe("runs and queries", () => {
+  test("a pretrained model goes on with the stage after the pretraining, others with their own recipe", () => {
+    assert.equal(nextRecipe({ recipe: "scenes-pretrain", source: "models/scenes-encoders" }), "scenes-contrast");
+    assert.equal(nextRecipe({ recipe: "scenes-pretrain" }), undefined);
+    assert.equal(nextRecipe({ recipe: "ams-corrected", source: "runs/first/best" }), undefined);
+  });
+
   test("no run to draw, to go on with, or of that name", async () => {
     assert.match(await lines(run(plotCommand, { figure: "history" })), /ams train/);
     assert.match(await lines(run(plotCommand, { figure: "history", run: "nope" })), /there is no run "nope"/);

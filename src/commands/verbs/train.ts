@@ -99,7 +99,11 @@ export const trainCommand = defineCommand({
     const dataset = await wantDataset(options, context, session);
     const model = await startingModel(options, stored, context, session);
     const { train } = await import("../../train/trainer.js");
-    const run = await train(model, dataset, trainOptions(options, stored), context);
+    const recipe = options.recipe ?? stored?.recipe ?? nextRecipe(model);
+    if (recipe !== undefined && options.recipe === undefined && stored === undefined) {
+      context.note(`the model is pretrained: going on with the recipe ${recipe} (--recipe chooses another)`);
+    }
+    const run = await train(model, dataset, trainOptions({ ...options, recipe }, stored), context);
     session.evaluations = []; // they were made with the weights before
     setModel(session, run.model);
     session.run = run;
@@ -181,6 +185,11 @@ async function startingModel(
   return buildModel({ size: size ?? "small", ...(seed === undefined ? {} : { seed }) });
 }
 
+/** Weights that come out of the pretraining are not pretrained again: the stage after it is meant. Else the model's own recipe. */
+export function nextRecipe({ recipe, source }: Pick<Model, "recipe" | "source">): string | undefined {
+  return recipe === "scenes-pretrain" && source !== undefined ? "scenes-contrast" : undefined;
+}
+
 const kept = [
   "epochs",
   "steps",
@@ -206,11 +215,10 @@ function trainOptions(options: z.output<z.ZodObject<typeof trainShape>>, stored:
   const chosen = Object.fromEntries(
     kept.map((key) => [key, options[key] ?? before[key]] as const).filter(([, value]) => value !== undefined),
   );
-  const chosenRecipe = recipe ?? stored?.recipe;
   const chosenName = stored?.name ?? (name === undefined ? undefined : path.basename(name));
   return {
     ...chosen,
-    ...(chosenRecipe === undefined ? {} : { recipe: chosenRecipe }),
+    ...(recipe === undefined ? {} : { recipe }),
     ...(Object.keys(changes).length === 0 ? {} : { overrides: changes }),
     ...(chosenName === undefined ? {} : { name: chosenName }),
     ...(stored === undefined ? {} : { resume: true }),
