@@ -73,18 +73,18 @@ function main(): void {
         break;
       case "interrupt":
         tell({ type: "interruptSeen" });
-        void session.then(({ interrupt }) => {
-          interrupt();
-        });
+        void session.then((started) => started.interrupt());
         break;
       default:
-        void session.then(({ run }) => run(message));
+        void session.then((started) => started.run(message));
     }
   });
 }
 
 /** Loads what is slow (TypeScript, the libraries) after the wire thread is on its way. */
-async function startSession(options: Parameters<typeof import("./cells/session.js").createSession>[0]): Promise<Session> {
+async function startSession(
+  options: Parameters<typeof import("./cells/session.js").createSession>[0],
+): Promise<Session> {
   const { createSession } = await import("./cells/session.js");
   return createSession(options);
 }

@@ -1,5 +1,5 @@
 /** One cell of TypeScript -> JavaScript that runs, or the errors of its types; keeps the declarations for the next cell. */
-import { SourceMap } from "node:module";
+import { createRequire, SourceMap } from "node:module";
 import type { Converter, Diagnostic } from "tslab/dist/converter.js";
 import ts from "typescript";
 import { applyEdits, lineAndColumn, offsetAt, type Edit, type Edited } from "./edits.js";
@@ -32,7 +32,7 @@ export interface CompiledCell {
   /** TypeScript files beside the notebook that the cell imports, compiled to CommonJS. */
   files: { path: string; data: string }[];
   /** Zero-based position in `code` -> position in the cell. */
-  toCell(position: Position): Position;
+  toCell: (position: Position) => Position;
 }
 
 export type Compiled = { ok: true; cell: CompiledCell } | { ok: false; problems: TypeProblem[] };
@@ -42,14 +42,17 @@ export interface Compiler {
    * @param source the cell after its magics became calls, with the way back to what the user wrote
    * @param written the cell as the user wrote it
    */
-  compile(source: Edited, written: string, declarations: string, known: { has(name: string): boolean }): Compiled;
+  compile: (source: Edited, written: string, declarations: string, known: { has(name: string): boolean }) => Compiled;
   converter: Converter;
 }
 
 /** Loads TypeScript and reads the libraries once (2 s); the folder of the notebook is the process's current one. */
 export function createCompiler(packageRoot: string): Compiler {
   installTypeScript(packageRoot);
-  const { createConverter } = require("tslab/dist/converter") as typeof import("tslab/dist/converter.js");
+  // Loaded here and not at the top: only now does it find its TypeScript.
+  const { createConverter } = createRequire(__filename)(
+    "tslab/dist/converter",
+  ) as typeof import("tslab/dist/converter.js");
   const converter = createConverter();
   return {
     converter,

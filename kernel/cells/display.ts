@@ -16,17 +16,17 @@ export interface DisplayOptions {
 /** The global `display`: shows a value now; its members show a text or picture as a given type. */
 export interface Display {
   (value: unknown, options?: DisplayOptions): Promise<void>;
-  html(html: string, options?: DisplayOptions): Promise<void>;
-  markdown(markdown: string, options?: DisplayOptions): Promise<void>;
-  latex(latex: string, options?: DisplayOptions): Promise<void>;
-  json(value: unknown, options?: DisplayOptions): Promise<void>;
-  svg(svg: string, options?: DisplayOptions): Promise<void>;
-  png(bytes: Uint8Array, options?: DisplayOptions): Promise<void>;
-  jpeg(bytes: Uint8Array, options?: DisplayOptions): Promise<void>;
+  html: (html: string, options?: DisplayOptions) => Promise<void>;
+  markdown: (markdown: string, options?: DisplayOptions) => Promise<void>;
+  latex: (latex: string, options?: DisplayOptions) => Promise<void>;
+  json: (value: unknown, options?: DisplayOptions) => Promise<void>;
+  svg: (svg: string, options?: DisplayOptions) => Promise<void>;
+  png: (bytes: Uint8Array, options?: DisplayOptions) => Promise<void>;
+  jpeg: (bytes: Uint8Array, options?: DisplayOptions) => Promise<void>;
   /** A mime bundle as it is, e.g. `{ "text/html": "<b>x</b>", "text/plain": "x" }`. */
-  raw(bundle: Record<string, unknown>, options?: DisplayOptions): Promise<void>;
+  raw: (bundle: Record<string, unknown>, options?: DisplayOptions) => Promise<void>;
   /** Empties the cell's output; with `wait`, when the next output comes. */
-  clear(wait?: boolean): void;
+  clear: (wait?: boolean) => void;
 }
 
 /** The global `prompt`: asks the person and returns the text. Throws where the front end cannot ask. */
@@ -51,7 +51,10 @@ export function inspect(value: unknown): string {
 /** Bytes become base64, and every bundle has a text. */
 function complete(bundle: unknown, value: unknown): MimeBundle {
   if (typeof bundle !== "object" || bundle === null) return { "text/plain": inspect(value) };
-  const entries = Object.entries(bundle).map(([type, data]) => [type, data instanceof Uint8Array ? base64(data) : data]);
+  const entries = Object.entries(bundle).map(([type, data]: [string, unknown]): [string, unknown] => [
+    type,
+    data instanceof Uint8Array ? base64(data) : data,
+  ]);
   const result = Object.fromEntries(entries) as MimeBundle;
   if (!("text/plain" in result)) result["text/plain"] = Object.keys(result).join(", ");
   return result;
@@ -69,21 +72,43 @@ function pictureType(bytes: Uint8Array): string | undefined {
   return undefined;
 }
 
-/** @param send takes a finished bundle; `undefined` clears */
+export interface DisplayHost {
+  display: Display;
+  /** Whether a value is what a display call returned: nothing to show as a cell's result. */
+  isOwn: (value: unknown) => boolean;
+  /** Waits for the displays that are still being made, so that they stand in the cell that asked for them. */
+  settled: () => Promise<void>;
+}
+
+/** @param send takes a finished bundle */
 export function createDisplay(
   send: (bundle: MimeBundle, options: DisplayOptions) => void,
   clear: (wait: boolean) => void,
-): Display {
-  const show = async (value: unknown, options: DisplayOptions = {}): Promise<void> => {
-    send(await toBundle(value), options);
+): DisplayHost {
+  const pending = new Set<Promise<void>>();
+  const own = new WeakSet<Promise<void>>();
+  const track = (work: Promise<void>): Promise<void> => {
+    own.add(work);
+    pending.add(work);
+    const done = (): void => {
+      pending.delete(work);
+    };
+    work.then(done, done);
+    return work;
   };
+  const show = (value: unknown, options: DisplayOptions = {}): Promise<void> =>
+    track(
+      toBundle(value).then((bundle) => {
+        send(bundle, options);
+      }),
+    );
   const typed =
     (type: string) =>
     (data: unknown, options: DisplayOptions = {}): Promise<void> => {
       send(complete({ [type]: data, "text/plain": typeof data === "string" ? data : type }, data), options);
-      return Promise.resolve();
+      return track(Promise.resolve());
     };
-  return Object.assign(show, {
+  const display = Object.assign(show, {
     html: typed("text/html"),
     markdown: typed("text/markdown"),
     latex: typed("text/latex"),
@@ -93,10 +118,17 @@ export function createDisplay(
     jpeg: typed("image/jpeg"),
     raw: (bundle: Record<string, unknown>, options: DisplayOptions = {}): Promise<void> => {
       send(complete(bundle, bundle), options);
-      return Promise.resolve();
+      return track(Promise.resolve());
     },
     clear: (wait = false) => {
       clear(wait);
     },
   });
+  return {
+    display,
+    isOwn: (value) => value instanceof Promise && own.has(value as Promise<void>),
+    settled: async () => {
+      await Promise.allSettled(pending);
+    },
+  };
 }

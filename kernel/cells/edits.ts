@@ -10,9 +10,9 @@ export interface Edit {
 export interface Edited {
   text: string;
   /** Offset in the edited text -> offset in the original; inside a replacement: its start. */
-  toOriginal(offset: number): number;
+  toOriginal: (offset: number) => number;
   /** Offset in the original -> offset in the edited text; inside a replaced range: the replacement's start. */
-  toEdited(offset: number): number;
+  toEdited: (offset: number) => number;
 }
 
 /** Applies edits that do not overlap. Insertions at one place keep the order in which they are given. */

@@ -18,10 +18,10 @@ export interface CellSource {
 
 export interface CellErrors {
   /** Remembers a cell under the name that its stack frames carry, e.g. `[cell 3]`. */
-  add(name: string, source: CellSource): void;
+  add: (name: string, source: CellSource) => void;
   /** Stack traces inside a text: `[cell 3]:5:12` of the compiled code -> line and column as written, own frames dropped. */
-  mapText(text: string): string;
-  describe(error: unknown): ErrorContent;
+  mapText: (text: string) => string;
+  describe: (error: unknown) => ErrorContent;
 }
 
 const framePosition = /(\[cell [^\]]+\]):(\d+):(\d+)/g;
@@ -65,8 +65,8 @@ export function createCellErrors(): CellErrors {
     return found === undefined ? [] : [codeFrame(found.source.written, found.at, 1)];
   };
   const describeError = (error: Error): ErrorContent => {
-    const ename = String(error.name || error.constructor.name || "Error");
-    const evalue = String(error.message);
+    const ename = error.name || error.constructor.name || "Error";
+    const evalue = String(error.message); // a library may set anything
     const frames = (typeof error.stack === "string" ? error.stack : "")
       .split("\n")
       .filter((line) => /^\s+at /.test(line))
@@ -149,4 +149,3 @@ function codeFrame(source: string, { line, column }: Position, length: number): 
   }
   return rows.join("\n");
 }
-

@@ -5,10 +5,10 @@ import vm from "node:vm";
 
 export interface Modules {
   /** `import(specifier)`, and what static imports are compiled to: the module's namespace, with `default` as TypeScript means it. */
-  import(specifier: string): Promise<unknown>;
+  import: (specifier: string) => Promise<unknown>;
   require: NodeJS.Require;
   /** Takes TypeScript files beside the notebook, compiled to CommonJS; replaces earlier versions. */
-  addFiles(files: { path: string; data: string }[]): void;
+  addFiles: (files: { path: string; data: string }[]) => void;
 }
 
 /** Failures of `require` that say: this is an ES module, ask `import()`. */
@@ -26,8 +26,8 @@ export function createModules(folder: string, packageRoot: string): Modules {
   const loadFile = (specifier: string, from: string): Module | undefined => {
     if (!/^\.{0,2}\//.test(specifier)) return undefined;
     const target = path.resolve(from, specifier);
-    const found = [target, `${target}.js`, target.replace(/\.tsx?$/, ".js"), path.join(target, "index.js")].find((name) =>
-      files.has(name),
+    const found = [target, `${target}.js`, target.replace(/\.tsx?$/, ".js"), path.join(target, "index.js")].find(
+      (name) => files.has(name),
     );
     if (found === undefined) return undefined;
     const done = loaded.get(found);
@@ -36,7 +36,7 @@ export function createModules(folder: string, packageRoot: string): Modules {
     module.filename = found;
     const nearby = createRequire(found);
     module.require = Object.assign(
-      (id: string) => loadFile(id, path.dirname(found))?.exports as unknown ?? loadAny(id, nearby),
+      (id: string) => (loadFile(id, path.dirname(found))?.exports as unknown) ?? loadAny(id, nearby),
       nearby,
     );
     loaded.set(found, module);

@@ -4,8 +4,6 @@ import type { RequestNumber } from "../wire/link.js";
 import type { StreamName } from "../wire/messages.js";
 import { currentRequest } from "./parents.js";
 
-type Write = typeof process.stdout.write;
-
 /** Takes over process.stdout.write and process.stderr.write, and with them `console`. */
 export function captureOutput(send: (request: RequestNumber, name: StreamName, text: string) => void): void {
   for (const name of ["stdout", "stderr"] as const) {
@@ -26,6 +24,6 @@ export function captureOutput(send: (request: RequestNumber, name: StreamName, t
       if (finished !== undefined) process.nextTick(finished);
       return true;
     };
-    process[name].write = write as Write;
+    process[name].write = write;
   }
 }

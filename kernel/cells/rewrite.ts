@@ -14,7 +14,7 @@ import ts from "typescript";
 import { applyEdits, type Edit, type Edited } from "./edits.js";
 
 interface Internals {
-  isExpressionNode(node: ts.Node): boolean;
+  isExpressionNode: (node: ts.Node) => boolean;
 }
 type Checker = ts.TypeChecker & {
   resolveName(name: string, at: ts.Node, meaning: ts.SymbolFlags, excludeGlobals: boolean): ts.Symbol | undefined;
@@ -60,7 +60,7 @@ export function rewriteCell(code: string, known: { has(name: string): boolean })
         element.propertyName === undefined &&
         element.dotDotDotToken === undefined &&
         ts.isIdentifier(element.name);
-      if (shorthand) insert(start(element.name), `${(element.name as ts.Identifier).text}: `);
+      if (shorthand) insert(start(element.name), `${element.name.text}: `);
       bindName(element.name);
       if (element.initializer !== undefined) visit(element.initializer);
     }
@@ -197,7 +197,7 @@ function bind(code: string): { file: BoundFile; checker: Checker } {
     fileExists: (name) => name === fileName,
     readFile: () => undefined,
   });
-  return { file: source as BoundFile, checker: program.getTypeChecker() as Checker };
+  return { file: source as BoundFile, checker: program.getTypeChecker() };
 }
 
 /** Inside its own body a class is known by its inner name: `exports.A` is not assigned yet when a static field runs. */

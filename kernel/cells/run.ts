@@ -18,15 +18,15 @@ const argumentsKey = Symbol.for("Jupyter.kernel.cellArguments");
 
 export interface Runner {
   /** Runs `async function (exports, require, $import, $meta) { code }`. Rejects with what the cell throws or `Interrupted`. */
-  run(request: RequestNumber, code: string, name: string, cellArguments: unknown[]): Promise<void>;
+  run: (request: RequestNumber, code: string, name: string, cellArguments: unknown[]) => Promise<void>;
   /** Asks the running cell to stop: its signal first, then what it awaits. */
-  interrupt(): void;
+  interrupt: () => void;
   /** The running cell's signal. */
-  signal(): AbortSignal;
+  signal: () => AbortSignal;
   /** Wraps work that checks the signal: an interrupt waits for it to end by itself. */
-  cooperate<T>(work: () => Promise<T>): Promise<T>;
+  cooperate: <T>(work: () => Promise<T>) => Promise<T>;
   /** Marks what the main thread is at for the wire thread. */
-  setPhase(phase: (typeof phases)[keyof typeof phases]): void;
+  setPhase: (phase: (typeof phases)[keyof typeof phases]) => void;
 }
 
 export function createRunner(shared: Int32Array): Runner {

@@ -5,33 +5,38 @@ export interface SessionState {
   /** All shared names: `exports` of the cells' code. A plain object, so that V8 keeps its properties fast. */
   values: Record<string, unknown>;
   /** TypeScript declarations of everything in force. */
-  declarations(): string;
-  /** Takes what a cell leaves in force; what %load_ext or %reset did while the cell ran is kept. */
-  endCell(declarations: string): void;
+  declarations: () => string;
+  /** Declarations for the cell that starts now. */
+  beginCell: () => string;
+  /** Takes what the cell leaves in force; what %load_ext or %reset did while it ran is kept. */
+  endCell: (declarations: string) => void;
   /** Whether cells share a value of that name. */
-  has(name: string): boolean;
+  has: (name: string) => boolean;
   /** A name that every cell sees and that %reset keeps. */
-  addGlobal(name: string, value: unknown, declaration: string): void;
+  addGlobal: (name: string, value: unknown, declaration: string) => void;
   /** The user's variables, by name. */
-  variables(): [string, unknown][];
-  reset(): void;
+  variables: () => [string, unknown][];
+  reset: () => void;
 }
 
 export function createState(): SessionState {
   const values: Record<string, unknown> = {};
   const globals = new Map<string, { value: unknown; declaration: string }>();
   let declarations = "";
-  /** Since the last cell ended. */
+  /** Since the cell began. */
   let added = "";
   let wasReset = false;
   const has = (name: string): boolean => Object.hasOwn(values, name) && values[name] !== forgotten;
   return {
     values,
     declarations: () => declarations,
-    endCell(next) {
-      if (!wasReset) declarations = added + next;
+    beginCell() {
       added = "";
       wasReset = false;
+      return declarations;
+    },
+    endCell(next) {
+      if (!wasReset) declarations = added + next;
     },
     has,
     addGlobal(name, value, declaration) {

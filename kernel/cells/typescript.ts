@@ -11,10 +11,13 @@ import ts from "typescript";
 /** What stock TypeScript has but does not declare. */
 interface Internals {
   nullTransformationContext: ts.TransformationContext;
-  sortAndDeduplicateDiagnostics(diagnostics: readonly ts.Diagnostic[]): readonly ts.Diagnostic[];
-  getTouchingPropertyName(file: ts.SourceFile, position: number): ts.Node;
-  getContainerNode(node: ts.Node): ts.Node | undefined;
-  Completions: { getCompletionsAtPosition(...args: unknown[]): ts.CompletionInfo | undefined } & Record<string, unknown>;
+  sortAndDeduplicateDiagnostics: (diagnostics: readonly ts.Diagnostic[]) => readonly ts.Diagnostic[];
+  getTouchingPropertyName: (file: ts.SourceFile, position: number) => ts.Node;
+  getContainerNode: (node: ts.Node) => ts.Node | undefined;
+  Completions: { getCompletionsAtPosition(...args: unknown[]): ts.CompletionInfo | undefined } & Record<
+    string,
+    unknown
+  >;
   SymbolDisplay: {
     getSymbolDisplayPartsDocumentationAndSymbolKind(
       checker: ts.TypeChecker,
@@ -41,11 +44,11 @@ const cellFile = "__tslab__.ts";
 export function installTypeScript(packageRoot: string): void {
   const shim = createShim(packageRoot);
   const loader = Module as unknown as {
-    _load(request: string, parent: unknown, isMain: boolean): unknown;
+    _load: (this: void, request: string, parent: unknown, isMain: boolean) => unknown;
   };
   const load = loader._load;
   loader._load = function (request, parent, isMain) {
-    return request === "@tslab/typescript-for-tslab" ? shim : load.call(this, request, parent, isMain);
+    return request === "@tslab/typescript-for-tslab" ? shim : load(request, parent, isMain);
   };
 }
 
@@ -105,9 +108,10 @@ function getPreEmitDiagnosticsOfFiles(program: ts.Program, files: ts.SourceFile[
     ...program.getOptionsDiagnostics(),
     ...program.getGlobalDiagnostics(),
     ...files.flatMap((file) => [
+      // Not the declaration diagnostics ("cannot be named", TS2742, TS4094): they are about publishing a package, and would
+      // refuse `const { z } = await import("zod")`.
       ...program.getSyntacticDiagnostics(file),
       ...program.getSemanticDiagnostics(file),
-      ...program.getDeclarationDiagnostics(file),
     ]),
   ]);
 }
@@ -156,10 +160,8 @@ function createCellHost(
   rest: unknown[],
 ): ts.WatchCompilerHost<ts.BuilderProgram> {
   const create = ts.createWatchCompilerHost as (...args: unknown[]) => ts.WatchCompilerHost<ts.BuilderProgram>;
-  // Removed from TypeScript or patched in: cells are wrapped in an async function, so top-level await is always right.
-  const { disableTopLevelAwait: _patched, noImplicitUseStrict: _removed, ...kept } = options;
   const settings: ts.CompilerOptions = {
-    ...kept,
+    ...options,
     target: ts.ScriptTarget.ES2022,
     lib: ["lib.es2023.d.ts"],
     moduleResolution: ts.ModuleResolutionKind.Bundler,
@@ -170,6 +172,16 @@ function createCellHost(
     removeComments: false,
   };
   const host = create(files, settings, ...rest);
+  const createBuilder = host.createProgram;
+  host.createProgram = (...given) => {
+    const builder = createBuilder(...given);
+    const program = builder.getProgram() as ts.Program & { emit: (...args: unknown[]) => ts.EmitResult };
+    const emit = program.emit.bind(program);
+    // The declarations of a cell are written even where a declaration diagnostic would hold them back.
+    program.emit = (file, write, token, onlyDeclarations, transformers) =>
+      emit(file, write, token, onlyDeclarations, transformers, true);
+    return builder;
+  };
   const kernelFile = path.join(packageRoot, "package.json");
   // The compiler asks again for every import of every library with every cell (80 ms): packages do not change, except that a
   // missing one may be installed.

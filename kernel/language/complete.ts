@@ -1,5 +1,4 @@
 /** Tab: names from the types of the session, magics, and what a magic offers for its arguments. */
-import type ts from "typescript";
 import type { Converter } from "tslab/dist/converter.js";
 import type { CompleteReply, CompleteRequest } from "../wire/messages.js";
 import { parseMagics, type FoundCall, type Names } from "../magics/parse.js";
@@ -10,9 +9,9 @@ import { toCodePoints, toUtf16 } from "./cursor.js";
 export interface LanguageHost {
   converter: Converter;
   plugins: Plugins;
-  declarations(): string;
+  declarations: () => string;
   names: Names;
-  typeOf(name: string, args: string): string;
+  typeOf: (name: string, args: string) => string;
 }
 
 interface Match {
@@ -25,8 +24,7 @@ interface Match {
 export async function complete(request: CompleteRequest, host: LanguageHost): Promise<CompleteReply> {
   const { code } = request;
   const cursor = toUtf16(code, request.cursor_pos);
-  const { matches, start, end } =
-    (await completeMagic(code, cursor, host)) ?? completeTypes(code, cursor, host);
+  const { matches, start, end } = (await completeMagic(code, cursor, host)) ?? completeTypes(code, cursor, host);
   const startPoint = toCodePoints(code, start);
   const endPoint = toCodePoints(code, end);
   return {
@@ -104,7 +102,7 @@ function completeTypes(code: string, cursor: number, host: LanguageHost): Found 
   const body = parsed.cell === undefined ? code : blankFirstLine(code, parsed.cell);
   const source = rewriteMagics(body, withoutTimed(parsed.calls), host.typeOf);
   const info = host.converter.complete(host.declarations(), source.text, source.toEdited(cursor));
-  const kinds = new Map(info.original?.entries.map((entry): [string, ts.ScriptElementKind] => [entry.name, entry.kind]));
+  const kinds = new Map(info.original?.entries.map((entry): [string, string] => [entry.name, entry.kind]));
   const matches = info.candidates
     .filter((text) => !text.startsWith("__"))
     .map((text): Match => {

@@ -2,7 +2,8 @@
 
 export function toUtf16(text: string, codePoints: number): number {
   let offset = 0;
-  for (let i = 0; i < codePoints && offset < text.length; i++) offset += (text.codePointAt(offset) ?? 0) > 0xffff ? 2 : 1;
+  for (let i = 0; i < codePoints && offset < text.length; i++)
+    offset += (text.codePointAt(offset) ?? 0) > 0xffff ? 2 : 1;
   return offset;
 }
 

@@ -9,13 +9,21 @@ import { userError, type Plugins } from "./plugins.js";
 export interface BuiltinHost {
   plugins: Plugins;
   /** The names and values of the session's variables. */
-  variables(): [string, unknown][];
+  variables: () => [string, unknown][];
   /** Forgets variables and types. */
-  reset(): void;
+  reset: () => void;
 }
 
 export function createBuiltins(host: BuiltinHost): Magic[] {
-  return [listMagics(host), who(host), changeFolder(), environment(), loadExtension(host), reset(host), writeFileMagic()].concat(
+  return [
+    listMagics(host),
+    who(host),
+    changeFolder(),
+    environment(),
+    loadExtension(host),
+    reset(host),
+    writeFileMagic(),
+  ].concat(
     html(),
     codeMagic("time", "%time CODE or %%time: runs the code and prints CPU and wall time; the value is the code's own"),
     codeMagic(
@@ -26,7 +34,7 @@ export function createBuiltins(host: BuiltinHost): Magic[] {
 }
 
 function magic(name: string, summary: string, line: Magic["line"], more: Partial<Magic> = {}): Magic {
-  return { name, summary, help: () => text(`${summary}`), line, returnType: () => "void", ...more };
+  return { name, summary, help: () => text(summary), line, returnType: () => "void", ...more };
 }
 
 function text(plain: string): MimeBundle {
@@ -48,24 +56,36 @@ function table(rows: [string, string][]): MimeBundle {
 }
 
 function listMagics({ plugins }: BuiltinHost): Magic {
-  return magic("lsmagic", "%lsmagic: lists the magics; %name? explains one", async () => {
-    await plugins.loadFor();
-    const rows = plugins.all().map(({ name, summary, cell }): [string, string] => [
-      cell === undefined ? `%${name}` : `%${name} %%${name}`,
-      summary,
-    ]);
-    return shown(table([...rows, ["!command", "runs a command in the shell"], ["name? ?name", "explains a name"]]));
-  }, { returnType: () => "unknown" });
+  return magic(
+    "lsmagic",
+    "%lsmagic: lists the magics; %name? explains one",
+    async () => {
+      await plugins.loadFor();
+      const rows = plugins
+        .all()
+        .map((one): [string, string] => [
+          one.cell === undefined ? `%${one.name}` : `%${one.name} %%${one.name}`,
+          one.summary,
+        ]);
+      return shown(table([...rows, ["!command", "runs a command in the shell"], ["name? ?name", "explains a name"]]));
+    },
+    { returnType: () => "unknown" },
+  );
 }
 
 function who({ variables }: BuiltinHost): Magic {
-  return magic("who", "%who: the session's variables with their values", () => {
-    const rows = variables().map(([name, value]): [string, string] => {
-      const full = util.inspect(value, { depth: 0, breakLength: Infinity, maxArrayLength: 5, maxStringLength: 60 });
-      return [name, full.length > 100 ? `${full.slice(0, 99)}…` : full];
-    });
-    return Promise.resolve(shown(rows.length === 0 ? text("no variables") : table(rows)));
-  }, { returnType: () => "unknown" });
+  return magic(
+    "who",
+    "%who: the session's variables with their values",
+    () => {
+      const rows = variables().map(([name, value]): [string, string] => {
+        const full = util.inspect(value, { depth: 0, breakLength: Infinity, maxArrayLength: 5, maxStringLength: 60 });
+        return [name, full.length > 100 ? `${full.slice(0, 99)}…` : full];
+      });
+      return Promise.resolve(shown(rows.length === 0 ? text("no variables") : table(rows)));
+    },
+    { returnType: () => "unknown" },
+  );
 }
 
 function changeFolder(): Magic {
@@ -82,21 +102,26 @@ function changeFolder(): Magic {
 }
 
 function environment(): Magic {
-  return magic("env", "%env: the environment; %env NAME: one value; %env NAME=VALUE: sets one", (args) => {
-    const [, name, set, value = ""] = /^([^\s=]+)(\s*=\s*|\s+)?([^]*)$/.exec(args) ?? [];
-    if (name === undefined) {
-      const rows = Object.entries(process.env).map(([key, text]): [string, string] => [key, text ?? ""]);
-      return Promise.resolve(shown(table(rows.sort(([a], [b]) => a.localeCompare(b)))));
-    }
-    if (set !== undefined) {
-      process.env[name] = unquote(value);
-      process.stdout.write(`${name}=${unquote(value)}\n`);
-      return Promise.resolve();
-    }
-    if (process.env[name] === undefined)
-      throw userError(`the environment has no ${name}`, `%env ${name}=VALUE sets it`);
-    return Promise.resolve(process.env[name]);
-  }, { returnType: (args) => (/^[^\s=]+$/.test(args.trim()) ? "string" : "unknown") });
+  return magic(
+    "env",
+    "%env: the environment; %env NAME: one value; %env NAME=VALUE: sets one",
+    (args) => {
+      const [, name, set, value = ""] = /^([^\s=]+)(\s*=\s*|\s+)?([^]*)$/.exec(args) ?? [];
+      if (name === undefined) {
+        const rows = Object.entries(process.env).map(([key, text]): [string, string] => [key, text ?? ""]);
+        return Promise.resolve(shown(table(rows.sort(([a], [b]) => a.localeCompare(b)))));
+      }
+      if (set !== undefined) {
+        process.env[name] = unquote(value);
+        process.stdout.write(`${name}=${unquote(value)}\n`);
+        return Promise.resolve();
+      }
+      if (process.env[name] === undefined)
+        throw userError(`the environment has no ${name}`, `%env ${name}=VALUE sets it`);
+      return Promise.resolve(process.env[name]);
+    },
+    { returnType: (args) => (/^[^\s=]+$/.test(args.trim()) ? "string" : "unknown") },
+  );
 }
 
 function loadExtension({ plugins }: BuiltinHost): Magic {

@@ -3,11 +3,11 @@ import type { MagicContext, MimeBundle } from "../plugin.js";
 import { createProgressDisplay } from "./progress.js";
 
 export interface ContextHost {
-  signal(): AbortSignal;
-  cooperate<T>(work: () => Promise<T>): Promise<T>;
+  signal: () => AbortSignal;
+  cooperate: <T>(work: () => Promise<T>) => Promise<T>;
   /** Shows a bundle; with `update`, in place of the earlier one of that id. */
-  show(bundle: MimeBundle, displayId: string | undefined, update: boolean): void;
-  setTimer(callback: () => void, ms: number): NodeJS.Timeout;
+  show: (bundle: MimeBundle, displayId: string | undefined, update: boolean) => void;
+  setTimer: (callback: () => void, ms: number) => NodeJS.Timeout;
 }
 
 let displays = 0;

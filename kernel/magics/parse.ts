@@ -39,9 +39,9 @@ export interface ParsedMagics {
 }
 
 export interface Names {
-  isMagic(name: string): boolean;
+  isMagic: (name: string) => boolean;
   /** Whether `!name` can be TypeScript: the name of a variable. */
-  isVariable(name: string): boolean;
+  isVariable: (name: string) => boolean;
 }
 
 const cellMagic = /^(?:[ \t]*\n)*[ \t]*%%([A-Za-z_][\w.-]*)[ \t]*([^\n]*)(?:\n|$)/;
@@ -93,10 +93,7 @@ function scan(source: string, names: Names): FoundCall[] {
     }
     if (ts.SyntaxKind.FirstTriviaToken <= token && token <= ts.SyntaxKind.LastTriviaToken) continue;
     lineStart = false;
-    if (
-      (token === ts.SyntaxKind.SlashToken || token === ts.SyntaxKind.SlashEqualsToken) &&
-      !endsExpression(previous)
-    )
+    if ((token === ts.SyntaxKind.SlashToken || token === ts.SyntaxKind.SlashEqualsToken) && !endsExpression(previous))
       token = scanner.reScanSlashToken();
     const top = brackets.at(-1);
     if (token === ts.SyntaxKind.CloseBraceToken && top === ts.SyntaxKind.TemplateHead) {

@@ -10,19 +10,21 @@ export interface AutoPlugin {
 }
 
 export interface Plugins {
-  find(name: string): Magic | undefined;
+  find: (name: string) => Magic | undefined;
   /** The magic, or an error that names the nearest ones. */
-  get(name: string): Magic;
-  all(): Magic[];
-  isMagic(name: string): boolean;
+  get: (name: string) => Magic;
+  all: () => Magic[];
+  isMagic: (name: string) => boolean;
   /** Adds a built-in magic. */
-  add(magic: Magic): void;
-  load(module: string): Promise<KernelPlugin>;
+  add: (magic: Magic) => void;
+  load: (module: string) => Promise<KernelPlugin>;
+  /** Whether a self-loading plugin is not loaded yet. */
+  isWaiting: () => boolean;
   /**
    * Loads the self-loading plugins that the text needs; all of them without a text. A failure is logged, and noted under the
    * cell that needs the plugin; the next cell that needs it tries again.
    */
-  loadFor(text?: string): Promise<void>;
+  loadFor: (text?: string) => Promise<void>;
 }
 
 export function createPlugins(
@@ -49,7 +51,10 @@ export function createPlugins(
     return loading;
   };
   const loadNow = async (module: string): Promise<KernelPlugin> => {
-    const exported = (await options.importModule(module)) as { plugin?: KernelPlugin; default?: { plugin?: KernelPlugin } };
+    const exported = (await options.importModule(module)) as {
+      plugin?: KernelPlugin;
+      default?: { plugin?: KernelPlugin };
+    };
     const plugin = exported.plugin ?? exported.default?.plugin;
     if (plugin === undefined || !Array.isArray(plugin.magics))
       throw new Error(`${module} is not a kernel plugin: it exports no \`plugin\` with magics`);
@@ -74,6 +79,7 @@ export function createPlugins(
       magics.set(magic.name, magic);
     },
     load,
+    isWaiting: () => pending.length > 0,
     async loadFor(text) {
       const needed = pending.filter(
         ({ names }) => text === undefined || names.some((name) => new RegExp(`\\b${name}\\b`).test(text)),
@@ -84,7 +90,7 @@ export function createPlugins(
           pending = pending.filter((other) => other !== plugin);
         } catch (error) {
           options.log(`the plugin ${plugin.module} did not load: ${(error as Error).stack ?? String(error)}`);
-          const [reason = ""] = String((error as Error).message).split("\n");
+          const [reason = ""] = (error as Error).message.split("\n");
           if (text !== undefined)
             options.host.note(`warning: ${plugin.names.join(", ")} cannot be used, the plugin did not load: ${reason}`);
         }

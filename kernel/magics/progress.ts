@@ -6,9 +6,9 @@ import type { MimeBundle } from "../plugin.js";
 const interval = 250;
 
 export interface ProgressDisplay {
-  update(progress: Progress): void;
+  update: (progress: Progress) => void;
   /** Shows the last state for good. */
-  finish(): void;
+  finish: () => void;
 }
 
 /** @param show draws the first picture or, with `update`, replaces it */
@@ -19,6 +19,7 @@ export function createProgressDisplay(
   let latest: Progress | undefined;
   let shownAt = -Infinity;
   let drawn = false;
+  let drawnState: Progress | undefined;
   let timer: NodeJS.Timeout | undefined;
   const draw = (final: boolean): void => {
     clearTimeout(timer);
@@ -26,11 +27,12 @@ export function createProgressDisplay(
     if (latest === undefined) return;
     show(final ? finalPicture(latest) : picture(latest), drawn);
     drawn = true;
+    drawnState = latest;
     shownAt = performance.now();
   };
   return {
     update(progress) {
-      latest = progress;
+      latest = { ...progress };
       const wait = shownAt + interval - performance.now();
       if (wait <= 0) draw(false);
       else
@@ -39,7 +41,8 @@ export function createProgressDisplay(
         }, wait);
     },
     finish() {
-      draw(true);
+      // A bar without a picture of its own is already final when its last state is drawn.
+      if (latest?.display !== undefined || latest !== drawnState) draw(true);
       latest = undefined;
     },
   };

@@ -2,10 +2,10 @@
 import { userError } from "./plugins.js";
 
 export interface Timing {
-  __time<T>(work: () => T): Promise<Awaited<T>>;
-  __timeStart(): void;
-  __timeEnd(): void;
-  __timeit(options: string, work: () => unknown): Promise<void>;
+  __time: <T>(work: () => T) => Promise<Awaited<T>>;
+  __timeStart: () => void;
+  __timeEnd: () => void;
+  __timeit: (options: string, work: () => unknown) => Promise<void>;
 }
 
 export function createTiming(signal: () => AbortSignal): Timing {
@@ -72,7 +72,11 @@ async function measure(work: () => unknown, loops: number, signal: AbortSignal):
 /** Milliseconds as text with three digits: `1.23 s`, `45.6 ms`, `789 µs`, `12.3 ns`. */
 export function duration(ms: number): string {
   if (ms >= 60_000) return `${String(Math.floor(ms / 60_000))} min ${((ms % 60_000) / 1000).toFixed(0)} s`;
-  for (const [unit, size] of [["s", 1000], ["ms", 1], ["µs", 1e-3]] as const)
+  for (const [unit, size] of [
+    ["s", 1000],
+    ["ms", 1],
+    ["µs", 1e-3],
+  ] as const)
     if (ms >= size) return `${(ms / size).toPrecision(3)} ${unit}`;
   return `${(ms * 1e6).toPrecision(3)} ns`;
 }

@@ -34,7 +34,7 @@ export function readConnection(file: string): Connection {
   }
   const wrong = (name: string, expected: string): Error =>
     new Error(
-      `the connection file ${file} is not valid: "${name}" must be ${expected}, got ${JSON.stringify(values[name]) ?? "nothing"}`,
+      `the connection file ${file} is not valid: "${name}" must be ${expected}, got ${name in values ? JSON.stringify(values[name]) : "nothing"}`,
     );
   for (const name of ports) {
     const port = values[name];

@@ -2,9 +2,9 @@
 import type { HistoryReply, HistoryRequest } from "./messages.js";
 
 export interface History {
-  add(line: number, input: string): void;
-  setOutput(line: number, output: string | null): void;
-  answer(request: HistoryRequest): HistoryReply;
+  add: (line: number, input: string) => void;
+  setOutput: (line: number, output: string | null) => void;
+  answer: (request: HistoryRequest) => HistoryReply;
 }
 
 interface Entry {
@@ -66,6 +66,9 @@ function tail(entries: Entry[], n: number | null | undefined): Entry[] {
 }
 
 function glob(pattern: string): RegExp {
-  const source = pattern.replace(/[.+^${}()|[\]\\]/g, "\\$&").replaceAll("*", "[^]*").replaceAll("?", "[^]");
+  const source = pattern
+    .replace(/[.+^${}()|[\]\\]/g, "\\$&")
+    .replaceAll("*", "[^]*")
+    .replaceAll("?", "[^]");
   return new RegExp(`^${source}$`);
 }

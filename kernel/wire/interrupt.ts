@@ -17,11 +17,11 @@ const betweenSteps = 250;
 
 export interface Interrupter {
   /** Starts the three steps; a second call while the first is under way goes on to force at once. */
-  interrupt(): void;
+  interrupt: () => void;
   /** The main thread has seen the polite message: no force. */
-  seen(): void;
+  seen: () => void;
   /** The cell has ended. */
-  ended(): void;
+  ended: () => void;
 }
 
 export function createInterrupter(shared: Int32Array, ask: () => void): Interrupter {

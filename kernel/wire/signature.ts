@@ -6,9 +6,9 @@ const delimiter = Buffer.from("<IDS|MSG>");
 
 export interface Signer {
   /** The hex signature of the four JSON frames; empty when the connection has no key. */
-  sign(frames: Uint8Array[]): string;
+  sign: (frames: Uint8Array[]) => string;
   /** Whether `signature` belongs to the frames, compared in constant time. */
-  verify(signature: Uint8Array, frames: Uint8Array[]): boolean;
+  verify: (signature: Uint8Array, frames: Uint8Array[]) => boolean;
 }
 
 export function createSigner(key: string, scheme: string): Signer {

@@ -9,14 +9,14 @@ export type Channel = "shell" | "control" | "stdin";
 
 export interface Sockets {
   /** Sends through the socket's queue; resolves when ZeroMQ has taken the message. */
-  send(channel: Channel | "iopub", message: Message): Promise<void>;
+  send: (channel: Channel | "iopub", message: Message) => Promise<void>;
   /** How many messages were dropped because they were malformed or wrongly signed. */
-  dropped(): number;
+  dropped: () => number;
   /**
    * Waits until everything queued so far is sent, then closes the sockets. A process that exits with a pending receive
    * aborts inside zeromq.
    */
-  close(): Promise<void>;
+  close: () => Promise<void>;
 }
 
 /** Binds the sockets and starts reading. `receive` gets each message that was signed rightly. */
@@ -56,9 +56,7 @@ export async function openSockets(
   };
   const send = (channel: Channel | "iopub", message: Message): Promise<void> => {
     const frames = encode(message, signer).map((frame) => Buffer.from(frame));
-    return enqueue(channel, () =>
-      channel === "iopub" ? iopub.send(frames) : routers[channel].send(frames as [Buffer, ...Buffer[]]),
-    );
+    return enqueue(channel, () => (channel === "iopub" ? iopub.send(frames) : routers[channel].send(frames)));
   };
 
   let dropped = 0;
@@ -100,13 +98,7 @@ export async function openSockets(
       throw error as Error;
     });
   };
-  for (const read of [
-    readRouter("shell"),
-    readRouter("control"),
-    readRouter("stdin"),
-    readSubscriptions(),
-    echo(),
-  ])
+  for (const read of [readRouter("shell"), readRouter("control"), readRouter("stdin"), readSubscriptions(), echo()])
     read.catch(failed);
 
   return {

@@ -7,9 +7,9 @@ const delay = 30; // ms
 const largest = 256 * 1024;
 
 export interface Streams {
-  write(request: RequestNumber, name: StreamName, text: string): void;
+  write: (request: RequestNumber, name: StreamName, text: string) => void;
   /** Sends what was collected; called before any other message, so that the order of outputs is kept. */
-  flush(): void;
+  flush: () => void;
 }
 
 export function createStreams(send: (request: RequestNumber, name: StreamName, text: string) => void): Streams {

@@ -17,19 +17,11 @@ import type {
   ExecuteRequest,
   HistoryRequest,
   InputReply,
-  Message,
   ShutdownRequest,
 } from "./messages.js";
-import { createHeader } from "./signature.js";
-import { openSockets, type Channel } from "./sockets.js";
-import { createStreams } from "./streams.js";
+import { createOutgoing, type Request } from "./outgoing.js";
 import { watchParent } from "./parent.js";
-
-interface Request {
-  number: RequestNumber;
-  channel: Channel;
-  message: Message;
-}
+import { openSockets } from "./sockets.js";
 
 async function serve(): Promise<void> {
   const { connection, shared, mailbox, implementation } = workerData as WireData;
@@ -59,44 +51,14 @@ async function serve(): Promise<void> {
     }
     const request = { number: ++lastNumber, channel, message };
     requests.set(request.number, request);
-    if (channel === "control") void answerControl(request);
+    if (channel === "control") answerControl(request);
     else {
       waiting.push(request);
       void runQueue();
     }
   });
 
-  const publish = (type: string, content: object, cause?: Request, buffers: Uint8Array[] = []): void => {
-    streams.flush();
-    void sendIopub(type, content, cause, buffers);
-  };
-  const sendIopub = (type: string, content: object, cause?: Request, buffers: Uint8Array[] = []): Promise<void> =>
-    sockets.send("iopub", {
-      identities: [Buffer.from(`kernel.${type}`)],
-      header: createHeader(type, cause?.message.header.username),
-      parent: cause?.message.header ?? {},
-      metadata: {},
-      content,
-      buffers,
-    });
-  const streams = createStreams((number, name, text) => {
-    void sendIopub("stream", { name, text }, requests.get(number));
-  });
-  const reply = (request: Request, content: object): void => {
-    streams.flush();
-    const type = request.message.header.msg_type.replace(/_request$/, "_reply");
-    void sockets.send(request.channel, {
-      identities: request.message.identities,
-      header: createHeader(type, request.message.header.username),
-      parent: request.message.header,
-      metadata: {},
-      content,
-      buffers: [],
-    });
-  };
-  const status = (state: "starting" | "busy" | "idle", cause?: Request): void => {
-    publish("status", { execution_state: state }, cause);
-  };
+  const { publish, reply, status, stream, askInput } = createOutgoing(sockets, (number) => requests.get(number));
 
   const runQueue = async (): Promise<void> => {
     if (current !== undefined) return;
@@ -240,25 +202,13 @@ async function serve(): Promise<void> {
     Atomics.compareExchange(shared, slots.input, 0, 1);
     Atomics.notify(shared, slots.input);
   };
-  const askInput = (number: RequestNumber, prompt: string, password: boolean): void => {
-    streams.flush();
-    const cause = requests.get(number)?.message;
-    void sockets.send("stdin", {
-      identities: cause?.identities ?? [],
-      header: createHeader("input_request", cause?.header.username),
-      parent: cause?.header ?? {},
-      metadata: {},
-      content: { prompt, password },
-      buffers: [],
-    });
-  };
 
   // ---- from the main thread ----
 
   port.on("message", (message: ToWire) => {
     switch (message.type) {
       case "stream":
-        streams.write(message.request, message.name, message.text);
+        stream(message.request, message.name, message.text);
         break;
       case "iopub":
         publish(message.message, message.content, requests.get(message.request), message.buffers);
@@ -270,7 +220,7 @@ async function serve(): Promise<void> {
         break;
       }
       case "input":
-        askInput(message.request, message.prompt, message.password);
+        askInput(requests.get(message.request), message.prompt, message.password);
         break;
       case "interruptSeen":
         interrupter.seen();

@@ -39,7 +39,10 @@ describe("cells", () => {
   });
 
   test("functions keep their names and are called without a this", async () => {
-    const done = await run("const named = () => 1; function self(this: unknown) { return this }", "[named.name, self()]");
+    const done = await run(
+      "const named = () => 1; function self(this: unknown) { return this }",
+      "[named.name, self()]",
+    );
     assert.equal(done.result, "[ 'named', undefined ]");
   });
 
@@ -55,7 +58,10 @@ describe("cells", () => {
   });
 
   test("exported declarations of pasted code work", async () => {
-    assert.equal((await run("export const pasted = 7;\nexport function half(n: number) { return n / 2 }", "half(pasted)")).result, "3.5");
+    assert.equal(
+      (await run("export const pasted = 7;\nexport function half(n: number) { return n / 2 }", "half(pasted)")).result,
+      "3.5",
+    );
   });
 
   test("a type error is an error of the cell with its line and column; nothing runs", async () => {
@@ -99,7 +105,9 @@ describe("cells", () => {
   });
 
   test("an unhandled rejection is shown and the kernel lives on", async () => {
-    const done = await run("void Promise.reject(new Error('nobody cares')); await new Promise((r) => setTimeout(r, 50)); 1");
+    const done = await run(
+      "void Promise.reject(new Error('nobody cares')); await new Promise((r) => setTimeout(r, 50)); 1",
+    );
     assert.equal(done.result, "1");
     assert.match(done.stderr, /nobody cares/);
   });
@@ -111,9 +119,13 @@ describe("cells", () => {
       writeFileSync(path.join(packages, name, "package.json"), JSON.stringify({ name, version: "1.0.0", ...manifest }));
       for (const [file, text] of Object.entries(files)) writeFileSync(path.join(packages, name, file), text);
     };
-    addPackage("only-es", { type: "module", exports: { import: "./index.js" } }, {
-      "index.js": "await null; export const kind = 'es'; export default 1;",
-    });
+    addPackage(
+      "only-es",
+      { type: "module", exports: { import: "./index.js" } },
+      {
+        "index.js": "await null; export const kind = 'es'; export default 1;",
+      },
+    );
     addPackage("zod", {}, { "index.js": "exports.mine = true;", "index.d.ts": "export const mine: boolean;" });
     writeFileSync(path.join(kernel.folder, "table.json"), '{"rows": 3}');
     writeFileSync(path.join(kernel.folder, "beside.ts"), "export const twice = (n: number): number => 2 * n;\n");
@@ -140,7 +152,11 @@ describe("cells", () => {
     const done = await run(
       "({ [Symbol.for('Jupyter.display')]: async () => ({ 'text/html': '<i>x</i>', 'image/png': new Uint8Array([1, 2]) }) })",
     );
-    assert.deepEqual(data(done), { "text/html": "<i>x</i>", "image/png": "AQI=", "text/plain": "text/html, image/png" });
+    assert.deepEqual(data(done), {
+      "text/html": "<i>x</i>",
+      "image/png": "AQI=",
+      "text/plain": "text/html, image/png",
+    });
   });
 
   test("the bytes of a picture are a picture", async () => {
@@ -149,9 +165,13 @@ describe("cells", () => {
   });
 
   test("display() shows now, and again in place with a display id", async () => {
-    const done = await run("await display('a', { displayId: 'd1' }); await display('b', { displayId: 'd1', update: true });");
+    const done = await run(
+      "await display('a', { displayId: 'd1' }); await display('b', { displayId: 'd1', update: true });",
+    );
     assert.deepEqual(
-      done.messages.filter(({ type }) => type.includes("display")).map(({ type, content }) => [type, content["transient"]]),
+      done.messages
+        .filter(({ type }) => type.includes("display"))
+        .map(({ type, content }) => [type, content["transient"]]),
       [
         ["display_data", { display_id: "d1" }],
         ["update_display_data", { display_id: "d1" }],

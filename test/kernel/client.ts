@@ -35,17 +35,17 @@ export interface TestKernel {
   /** The folder of the notebook. */
   folder: string;
   /** What the process wrote to its own stderr. */
-  log(): string;
-  execute(code: string, options?: Record<string, unknown>): Promise<Executed>;
+  log: () => string;
+  execute: (code: string, options?: Record<string, unknown>) => Promise<Executed>;
   /** Sends and returns the id at once. */
-  send(channel: "shell" | "control" | "stdin", type: string, content: object, extra?: SendExtra): Promise<string>;
+  send: (channel: "shell" | "control" | "stdin", type: string, content: object, extra?: SendExtra) => Promise<string>;
   /** Sends and waits for the reply. */
-  request(channel: "shell" | "control", type: string, content: object): Promise<Received>;
+  request: (channel: "shell" | "control", type: string, content: object) => Promise<Received>;
   /** Waits for a message, among those received so far too. */
-  wait(test: (message: Received) => boolean, ms?: number): Promise<Received>;
+  wait: (test: (message: Received) => boolean, ms?: number) => Promise<Received>;
   received: Received[];
-  heartbeat(): Promise<string>;
-  stop(): Promise<number | null>;
+  heartbeat: () => Promise<string>;
+  stop: () => Promise<number | null>;
 }
 
 interface SendExtra {
@@ -66,14 +66,14 @@ export async function freePorts(count: number): Promise<number[]> {
 
 /** Strips the colours of a traceback. */
 export function plain(lines: string[]): string {
-  // eslint-disable-next-line no-control-regex
   return lines.join("\n").replace(/\u001b\[\d+m/g, "");
 }
 
 export async function startKernel({ transport = "tcp" }: { transport?: "tcp" | "ipc" } = {}): Promise<TestKernel> {
   const folder = mkdtempSync(path.join(os.tmpdir(), "kernel-test-"));
   const key = randomUUID();
-  const [shell = 0, control = 0, iopub = 0, stdin = 0, hb = 0] = transport === "tcp" ? await freePorts(5) : [1, 2, 3, 4, 5];
+  const [shell = 0, control = 0, iopub = 0, stdin = 0, hb = 0] =
+    transport === "tcp" ? await freePorts(5) : [1, 2, 3, 4, 5];
   const ip = transport === "tcp" ? "127.0.0.1" : path.join(folder, "socket");
   const file = path.join(folder, "connection.json");
   const connection = { shell_port: shell, control_port: control, iopub_port: iopub, stdin_port: stdin, hb_port: hb };
@@ -86,7 +86,8 @@ export async function startKernel({ transport = "tcp" }: { transport?: "tcp" | "
   child.stderr.on("data", (chunk: Buffer) => (log += chunk.toString()));
   const exited = once(child, "exit") as Promise<[number | null]>;
 
-  const address = (port: number): string => (transport === "tcp" ? `tcp://${ip}:${String(port)}` : `ipc://${ip}-${String(port)}`);
+  const address = (port: number): string =>
+    transport === "tcp" ? `tcp://${ip}:${String(port)}` : `ipc://${ip}-${String(port)}`;
   const routingId = randomUUID();
   const dealers = {
     shell: new Dealer({ routingId, linger: 0 }),
@@ -113,8 +114,11 @@ export async function startKernel({ transport = "tcp" }: { transport?: "tcp" | "
     for await (const frames of socket) {
       const split = frames.findIndex((frame) => frame.toString() === "<IDS|MSG>");
       const signed = frames.slice(split + 2, split + 6);
-      if (frames[split + 1]?.toString() !== sign(signed, key)) throw new Error(`${channel}: wrong signature from the kernel`);
-      const [header, parent, , content] = signed.map((frame) => JSON.parse(frame.toString()) as Record<string, unknown>);
+      if (frames[split + 1]?.toString() !== sign(signed, key))
+        throw new Error(`${channel}: wrong signature from the kernel`);
+      const [header, parent, , content] = signed.map(
+        (frame) => JSON.parse(frame.toString()) as Record<string, unknown>,
+      );
       received.push({
         channel,
         type: String(header?.["msg_type"]),
@@ -151,7 +155,14 @@ export async function startKernel({ transport = "tcp" }: { transport?: "tcp" | "
   const queues = { shell: Promise.resolve(), control: Promise.resolve(), stdin: Promise.resolve() };
   const send: TestKernel["send"] = async (channel, type, content, extra = {}) => {
     const id = randomUUID();
-    const header = { msg_id: id, session: routingId, username: "test", date: new Date().toISOString(), msg_type: type, version: "5.4" };
+    const header = {
+      msg_id: id,
+      session: routingId,
+      username: "test",
+      date: new Date().toISOString(),
+      msg_type: type,
+      version: "5.4",
+    };
     const frames = [header, extra.parent ?? {}, {}, content].map((part) => JSON.stringify(part));
     const message = ["<IDS|MSG>", sign(frames, extra.key ?? key), ...frames, ...(extra.buffers ?? [])];
     queues[channel] = queues[channel].then(() => dealers[channel].send(message));

@@ -14,7 +14,10 @@ describe("an interrupt", () => {
   after(() => kernel.stop());
 
   /** Starts a cell, interrupts it once it runs, and returns how it ended and how long that took. */
-  const interrupted = async (code: string, how: "message" | "signal" = "message"): Promise<Executed & { took: number }> => {
+  const interrupted = async (
+    code: string,
+    how: "message" | "signal" = "message",
+  ): Promise<Executed & { took: number }> => {
     const running = kernel.execute(`console.log('running');\n${code}`);
     const seen = kernel.received.length;
     await kernel.wait((message) => kernel.received.indexOf(message) >= seen && message.content["text"] === "running\n");
@@ -75,7 +78,9 @@ describe("an interrupt", () => {
   });
 
   test("lets a training loop stop at a step and keeps the run that it returns", async () => {
-    const done = await interrupted("const run = %steps 100000\nconsole.log('not reached' + String(run.steps < 0));\n%steps 1");
+    const done = await interrupted(
+      "const run = %steps 100000\nconsole.log('not reached' + String(run.steps < 0));\n%steps 1",
+    );
     assert.equal(done.error?.ename, "Interrupted");
     assert.ok(done.took < 1500, `${String(done.took)} ms`);
     const kept = await kernel.execute("[run.stopped, run.steps > 0]");

@@ -8,12 +8,17 @@ describe("the language service", () => {
   let kernel: TestKernel;
   before(async () => {
     kernel = await startKernel();
-    await kernel.execute("/** Doubles a number. */\nfunction double(value: number): number { return 2 * value }\nconst model = { weights: [1], 'name': 'm' };");
+    await kernel.execute(
+      "/** Doubles a number. */\nfunction double(value: number): number { return 2 * value }\nconst model = { weights: [1], 'name': 'm' };",
+    );
     await kernel.execute(`%load_ext ${fixture("kernel/plugin.js")}`);
   });
   after(() => kernel.stop());
 
-  const complete = async (code: string, cursor = [...code].length): Promise<{ matches: string[]; start: unknown; end: unknown }> => {
+  const complete = async (
+    code: string,
+    cursor = Array.from(code).length,
+  ): Promise<{ matches: string[]; start: unknown; end: unknown }> => {
     const { content } = await kernel.request("shell", "complete_request", { code, cursor_pos: cursor });
     return { matches: content["matches"] as string[], start: content["cursor_start"], end: content["cursor_end"] };
   };
@@ -30,7 +35,10 @@ describe("the language service", () => {
   test("completes names of the session and hides the kernel's own", async () => {
     const { matches } = await complete("dou");
     assert.equal(matches[0], "double");
-    assert.deepEqual((await complete("__ma")).matches.filter((name) => name.startsWith("__magic")), []);
+    assert.deepEqual(
+      (await complete("__ma")).matches.filter((name) => name.startsWith("__magic")),
+      [],
+    );
   });
 
   test("counts cursors in code points", async () => {

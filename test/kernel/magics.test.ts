@@ -38,7 +38,10 @@ describe("magics", () => {
 
   test("a plugin's global is typed", async () => {
     assert.equal((await kernel.execute("toolbox.answer.toFixed(1)")).result, "'42.0'");
-    assert.match(String((await kernel.execute("toolbox.question")).error?.evalue), /Property 'question' does not exist/);
+    assert.match(
+      String((await kernel.execute("toolbox.question")).error?.evalue),
+      /Property 'question' does not exist/,
+    );
   });
 
   test("progress is one display, updated in place, that ends as the work's own picture", async () => {
@@ -53,7 +56,10 @@ describe("magics", () => {
   });
 
   test("an unknown magic names the nearest ones", async () => {
-    assert.match(String((await kernel.execute("%stepz 1")).error?.evalue), /there is no magic %stepz\nto do: did you mean %steps\?/);
+    assert.match(
+      String((await kernel.execute("%stepz 1")).error?.evalue),
+      /there is no magic %stepz\nto do: did you mean %steps\?/,
+    );
   });
 
   test("help shows for %name?, %name args? and name?", async () => {
@@ -66,7 +72,18 @@ describe("magics", () => {
 
   test("%lsmagic lists built-in and plugin magics", async () => {
     const list = String((await kernel.execute("%lsmagic")).result);
-    for (const name of ["%time", "%timeit", "%who", "%cd", "%env", "%load_ext", "%reset", "%%writefile", "%%html", "%steps"])
+    for (const name of [
+      "%time",
+      "%timeit",
+      "%who",
+      "%cd",
+      "%env",
+      "%load_ext",
+      "%reset",
+      "%%writefile",
+      "%%html",
+      "%steps",
+    ])
       assert.ok(list.includes(name), name);
   });
 

@@ -9,13 +9,31 @@ import { nearest } from "../../kernel/magics/nearest.js";
 
 const names = { isMagic: (name: string) => name === "ams", isVariable: (name: string) => name === "flag" };
 const calls = (source: string): unknown[] =>
-  parseMagics(source, names).calls.map(({ call, start, end, last }) => ({ ...call, text: source.slice(start, end), last }));
+  parseMagics(source, names).calls.map(({ call, start, end, last }) => ({
+    ...call,
+    text: source.slice(start, end),
+    last,
+  }));
 
 describe("a magic", () => {
   test("stands at the start of a statement, alone or assigned", () => {
     assert.deepEqual(calls("%ams train --epochs 2\nconst r = %ams eval --split 'a b';"), [
-      { kind: "magic", name: "ams", args: "train --epochs 2", statement: true, text: "%ams train --epochs 2", last: false },
-      { kind: "magic", name: "ams", args: "eval --split 'a b'", statement: false, text: "%ams eval --split 'a b';", last: true },
+      {
+        kind: "magic",
+        name: "ams",
+        args: "train --epochs 2",
+        statement: true,
+        text: "%ams train --epochs 2",
+        last: false,
+      },
+      {
+        kind: "magic",
+        name: "ams",
+        args: "eval --split 'a b'",
+        statement: false,
+        text: "%ams eval --split 'a b';",
+        last: true,
+      },
     ]);
   });
 
@@ -76,7 +94,8 @@ test("name? asks for help, a ternary does not", () => {
 });
 
 test("is_complete knows open brackets, templates and comments from mistakes", () => {
-  for (const code of ["1", "let a = 1\na", "%lsmagic", "%ams x's", "a?"]) assert.equal(isComplete(code).status, "complete", code);
+  for (const code of ["1", "let a = 1\na", "%lsmagic", "%ams x's", "a?"])
+    assert.equal(isComplete(code).status, "complete", code);
   for (const code of ["function f() {", "let a = [1,", "`abc", "/* x", "if (a) {\n  b()", "%%html\n<b>", "f(1,"])
     assert.equal(isComplete(code).status, "incomplete", code);
   for (const code of ["let = = 3", "a b c )"]) assert.equal(isComplete(code).status, "invalid", code);

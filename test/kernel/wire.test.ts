@@ -108,18 +108,24 @@ describe("the wire", () => {
         "history"
       ] as unknown[][];
     const tail = await ask({ hist_access_type: "tail", n: 1 });
-    assert.deepEqual(tail.map((entry) => entry[2]), ["100 + 1"]);
+    assert.deepEqual(
+      tail.map((entry) => entry[2]),
+      ["100 + 1"],
+    );
     const [[session, line] = []] = tail;
-    assert.deepEqual(await ask({ hist_access_type: "range", session, start: line, stop: Number(line) + 1, output: true }), [
-      [session, line, ["100 + 1", "101"]],
-    ]);
+    assert.deepEqual(
+      await ask({ hist_access_type: "range", session, start: line, stop: Number(line) + 1, output: true }),
+      [[session, line, ["100 + 1", "101"]]],
+    );
     assert.equal((await ask({ hist_access_type: "search", pattern: "100*", n: 2 })).length, 2);
     assert.equal((await ask({ hist_access_type: "search", pattern: "100 ? 1", unique: true })).length, 1);
     assert.equal((await ask({ hist_access_type: "search", pattern: "100" })).length, 0);
   });
 
   test("control requests are answered while a cell spins, with busy and idle", async () => {
-    const id = await kernel.send("shell", "execute_request", { code: "{ const end = Date.now() + 700; while (Date.now() < end); }" });
+    const id = await kernel.send("shell", "execute_request", {
+      code: "{ const end = Date.now() + 700; while (Date.now() < end); }",
+    });
     await kernel.wait(({ type, parent }) => type === "execute_input" && parent.msg_id === id);
     const reply = await kernel.request("control", "kernel_info_request", {});
     assert.ok(!kernel.received.some(({ type, parent }) => type === "execute_reply" && parent.msg_id === id));
@@ -138,11 +144,20 @@ describe("the wire", () => {
     await kernel.wait(({ type, parent }) => type === "execute_reply" && parent.msg_id === id);
     const streams = kernel.received.filter(({ type, parent }) => type === "stream" && parent.msg_id === id);
     assert.ok(streams.length < 50, `${String(streams.length)} messages`);
-    assert.equal(streams.map(({ content }) => content["text"]).join("").split("\n").length, 501);
+    assert.equal(
+      streams
+        .map(({ content }) => content["text"])
+        .join("")
+        .split("\n").length,
+      501,
+    );
   });
 
   test("prompt() asks the front end and returns the answer; without a front end that can ask it throws", async () => {
-    const id = await kernel.send("shell", "execute_request", { code: "prompt('name? ', { password: true }) + '!'", allow_stdin: true });
+    const id = await kernel.send("shell", "execute_request", {
+      code: "prompt('name? ', { password: true }) + '!'",
+      allow_stdin: true,
+    });
     const ask = await kernel.wait(({ channel, parent }) => channel === "stdin" && parent.msg_id === id);
     assert.deepEqual([ask.type, ask.content], ["input_request", { prompt: "name? ", password: true }]);
     await kernel.send("stdin", "input_reply", { value: "Ada" }, { parent: ask.header });
@@ -161,7 +176,9 @@ describe("the wire", () => {
   });
 
   test("late output names the cell that caused it", async () => {
-    const id = await kernel.send("shell", "execute_request", { code: "void setTimeout(() => console.log('late'), 400)" });
+    const id = await kernel.send("shell", "execute_request", {
+      code: "void setTimeout(() => console.log('late'), 400)",
+    });
     await kernel.execute("await new Promise((resolve) => setTimeout(resolve, 800)); console.log('mine')");
     const late = await kernel.wait(({ content }) => content["text"] === "late\n");
     assert.equal(late.parent.msg_id, id);

@@ -1,0 +1,73 @@
+/** Messages on their way out: with the right parent header, and after the output that was collected before them. */
+import type { RequestNumber } from "./link.js";
+import type { Message, StreamName } from "./messages.js";
+import { createHeader } from "./signature.js";
+import type { Channel, Sockets } from "./sockets.js";
+import { createStreams } from "./streams.js";
+
+/** A message of a client, numbered as it arrived. */
+export interface Request {
+  number: RequestNumber;
+  channel: Channel;
+  message: Message;
+}
+
+export interface Outgoing {
+  /** On iopub; `cause` is the request that brought it about. */
+  publish: (type: string, content: object, cause?: Request, buffers?: Uint8Array[]) => void;
+  /** To the client that asked, on the channel where it asked. */
+  reply: (request: Request, content: object) => void;
+  status: (state: "starting" | "busy" | "idle", cause?: Request) => void;
+  /** Output of a cell, collected for a moment. */
+  stream: (request: RequestNumber, name: StreamName, text: string) => void;
+  /** Asks the client for a line on stdin. */
+  askInput: (cause: Request | undefined, prompt: string, password: boolean) => void;
+}
+
+export function createOutgoing(
+  sockets: Pick<Sockets, "send">,
+  requestOf: (number: RequestNumber) => Request | undefined,
+): Outgoing {
+  const send = (
+    channel: Channel | "iopub",
+    type: string,
+    content: object,
+    identities: Uint8Array[],
+    cause: Request | undefined,
+    buffers: Uint8Array[] = [],
+  ): void => {
+    const header = cause?.message.header;
+    void sockets.send(channel, {
+      identities,
+      header: createHeader(type, header?.username),
+      parent: header ?? {},
+      metadata: {},
+      content,
+      buffers,
+    });
+  };
+  const topic = (type: string): Uint8Array[] => [Buffer.from(`kernel.${type}`)];
+  const streams = createStreams((number, name, text) => {
+    send("iopub", "stream", { name, text }, topic("stream"), requestOf(number));
+  });
+  const publish: Outgoing["publish"] = (type, content, cause, buffers) => {
+    streams.flush();
+    send("iopub", type, content, topic(type), cause, buffers);
+  };
+  return {
+    publish,
+    reply(request, content) {
+      streams.flush();
+      const { header, identities } = request.message;
+      send(request.channel, header.msg_type.replace(/_request$/, "_reply"), content, identities, request);
+    },
+    status(state, cause) {
+      publish("status", { execution_state: state }, cause);
+    },
+    stream: streams.write,
+    askInput(cause, prompt, password) {
+      streams.flush();
+      send("stdin", "input_request", { prompt, password }, cause?.message.identities ?? [], cause);
+    },
+  };
+}
