@@ -1,6 +1,5 @@
 // `npm run lab [-- --port 8890 --no-browser ...]`: the same set-up, then JupyterLab with the notebooks folder open.
 import { spawn } from "node:child_process";
-import path from "node:path";
 import { setUp } from "./setup/index.mjs";
 import { environment, python, root } from "./setup/paths.mjs";
 import { main } from "./setup/steps.mjs";
@@ -12,8 +11,8 @@ await main(async () => {
   const given = (name) => flags.some((flag) => flag === name || flag.startsWith(`${name}=`));
   const defaults = [
     ["--ServerApp.root_dir", root],
-    ["--ServerApp.preferred_dir", path.join(root, "notebooks")],
     ["--LabApp.default_url", "/lab/tree/notebooks"],
+    ["--MultiKernelManager.default_kernel_name", "ams"],
   ].flatMap(([name, value]) => (given(name) ? [] : [`${name}=${value}`]));
   // The server refuses to run as root unless told; containers have no other user.
   if (process.getuid?.() === 0 && !given("--allow-root")) defaults.push("--allow-root");
