@@ -55,7 +55,7 @@ function complete(bundle: unknown, value: unknown): MimeBundle {
     type,
     data instanceof Uint8Array ? base64(data) : data,
   ]);
-  const result = Object.fromEntries(entries) as MimeBundle;
+  const result = Object.fromEntries<unknown>(entries);
   if (!("text/plain" in result)) result["text/plain"] = Object.keys(result).join(", ");
   return result;
 }

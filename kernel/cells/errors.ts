@@ -66,7 +66,7 @@ export function createCellErrors(): CellErrors {
   };
   const describeError = (error: Error): ErrorContent => {
     const ename = error.name || error.constructor.name || "Error";
-    const evalue = String(error.message); // a library may set anything
+    const { message: evalue } = error;
     const frames = (typeof error.stack === "string" ? error.stack : "")
       .split("\n")
       .filter((line) => /^\s+at /.test(line))

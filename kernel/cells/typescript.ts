@@ -44,7 +44,7 @@ const cellFile = "__tslab__.ts";
 export function installTypeScript(packageRoot: string): void {
   const shim = createShim(packageRoot);
   const loader = Module as unknown as {
-    _load: (this: void, request: string, parent: unknown, isMain: boolean) => unknown;
+    _load: (request: string, parent: unknown, isMain: boolean) => unknown;
   };
   const load = loader._load;
   loader._load = function (request, parent, isMain) {
@@ -183,8 +183,9 @@ function createCellHost(
     return builder;
   };
   const kernelFile = path.join(packageRoot, "package.json");
-  // The compiler asks again for every import of every library with every cell (80 ms): packages do not change, except that a
-  // missing one may be installed.
+  const folder = ts.sys.getCurrentDirectory();
+  // The compiler asks again for every import of every library with every cell (80 ms). Libraries do not change; what the
+  // notebook imports may be installed or written at any time.
   const resolved = new Map<string, ts.ResolvedModuleWithFailedLookupLocations>();
   host.resolveModuleNameLiterals = (literals, containingFile, redirected, resolveOptions, sourceFile) => {
     return literals.map((literal) => {
@@ -199,7 +200,8 @@ function createCellHost(
       let found = resolve(containingFile);
       // Packages beside the notebook first, then the kernel's own.
       if (found.resolvedModule === undefined && isPackage) found = resolve(kernelFile);
-      if (inPackage || (isPackage && found.resolvedModule !== undefined)) resolved.set(key, found);
+      const stays = inPackage || (found.resolvedModule !== undefined && path.dirname(containingFile) !== folder);
+      if (stays) resolved.set(key, found);
       return found;
     });
   };

@@ -73,6 +73,14 @@ describe("cells", () => {
     assert.match(plain(done.error.traceback), /> 3 \| const wrong: string =\n {4}\| {7}\^{5}/);
   });
 
+  test("types that could not be published are no errors", async () => {
+    const done = await run(
+      "const { z } = await import('zod'); const schema = z.object({ a: z.string() });\nconst hidden = class { private secret = 1; open = 2 };",
+      "[schema.parse({ a: 'q' }).a.length, new hidden().open]",
+    );
+    assert.equal(done.result, "[ 1, 2 ]", plain(done.error?.traceback ?? []));
+  });
+
   test("a syntax error is named so", async () => {
     assert.equal((await run("let = = 3")).error?.ename, "SyntaxError");
   });
@@ -177,7 +185,8 @@ describe("cells", () => {
         ["update_display_data", { display_id: "d1" }],
       ],
     );
-    const html = await run("await display.html('<b>x</b>')");
+    const html = await run("display.html('<b>x</b>')");
+    assert.deepEqual([html.result, html.status], [undefined, "ok"]);
     assert.equal(data(html, "display_data")["text/html"], "<b>x</b>");
   });
 

@@ -1,11 +1,13 @@
 /** The protocol, spoken with a real kernel process. */
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
 import os from "node:os";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
-import { mainFile, startKernel, type TestKernel } from "./client.js";
+import { freePorts, mainFile, startKernel, type TestKernel } from "./client.js";
 
 describe("the wire", () => {
   let kernel: TestKernel;
@@ -198,6 +200,33 @@ test("the kernel speaks over local sockets too", async () => {
   const kernel = await startKernel({ transport: "ipc" });
   assert.equal(await kernel.heartbeat(), "ping");
   assert.equal((await kernel.request("control", "kernel_info_request", {})).type, "kernel_info_reply");
+  await kernel.stop();
+});
+
+test("a kernel whose port is taken ends with code 1 and says so", async () => {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as { port: number };
+  const file = path.join(mkdtempSync(path.join(os.tmpdir(), "kernel-test-")), "connection.json");
+  const [a, b, c, d] = await freePorts(4);
+  const ports = { shell_port: port, control_port: a, iopub_port: b, stdin_port: c, hb_port: d };
+  writeFileSync(file, JSON.stringify({ ...ports, ip: "127.0.0.1", key: "k" }));
+  const child = spawn(process.execPath, [mainFile, file], { stdio: ["ignore", "ignore", "pipe"] });
+  let log = "";
+  child.stderr.on("data", (chunk: Buffer) => (log += chunk.toString()));
+  await once(child, "close");
+  server.close();
+  assert.equal(child.exitCode, 1);
+  assert.match(log, /the wire thread failed: .*in use/i);
+});
+
+test("a kernel leaves when the process in JPY_PARENT_PID is gone", async () => {
+  const parent = spawn("sleep", ["60"]);
+  process.env["JPY_PARENT_PID"] = String(parent.pid);
+  const kernel = await startKernel();
+  delete process.env["JPY_PARENT_PID"];
+  parent.kill("SIGKILL");
+  await once(kernel.process, "exit");
   await kernel.stop();
 });
 
