@@ -37,7 +37,7 @@ class Reporter(NotebookClient):
     def head(self, cell):
         """The line that says most: the one with a command, else the first that is no comment."""
         lines = [line.strip() for line in cell.source.splitlines() if line.strip()]
-        commands = [line for line in lines if "%" in line or "ams." in line]
+        commands = [line for mark in ("%ams", "ams.") for line in lines if mark in line]
         code = [line for line in lines if not line.startswith("//")]
         return f"{self.place()} {(commands + code + lines)[0]}"
 
