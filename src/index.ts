@@ -11,6 +11,7 @@ export type { StoredRun } from "./commands/runList.js";
 export { silentContext, type Context, type Progress } from "./context.js";
 export { displaySymbol, type Displayable, type MimeBundle } from "./display.js";
 export { AmsError } from "./errors.js";
+export { amsHome, packageRoot } from "./paths.js";
 export * from "./data/index.js";
 export * from "./data/emojiScenes/index.js";
 export * from "./engine/index.js";
