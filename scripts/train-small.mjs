@@ -14,8 +14,8 @@ const plan = {
   seed: 3407,
   scenes: 24000,
   encoders: { name: "scenes-small-1", recipe: "scenes-pretrain", steps: 4000, epochs: 30 },
-  score: { name: "scenes-small-2", recipe: "scenes-contrast", steps: 600, epochs: 4 },
-  published: { name: "scenes-small-3", recipe: "ams-corrected", steps: 200, epochs: 1 },
+  contrast: { name: "scenes-small-2", recipe: "scenes-contrast", steps: 400, epochs: 4, validate: 100 },
+  hinge: { name: "scenes-small-3", recipe: "scenes-hinge", steps: 100, epochs: 1, validate: 100 },
 };
 
 const stop = new AbortController();
@@ -68,8 +68,8 @@ const encoders = await stage(small, data, plan.encoders);
 const grown = ams.grow(ams.grow(encoders, half), start.config);
 publish(grown, "scenes-encoders");
 
-const scored = await stage(grown, data, plan.score);
-const finished = await stage(scored, data, plan.published);
+const scored = await stage(grown, data, plan.contrast);
+const finished = await stage(scored, data, plan.hinge);
 publish(finished, "scenes-small");
 
 const results = {};

@@ -59,7 +59,7 @@ export interface BuildArguments {
   /** Base as published, small for laptops, tiny for tests. */
   size?: "tiny" | "small" | "base";
   /** What the training does and which quirks of the published code hold. */
-  recipe?: "ams-published" | "ams-corrected" | "scenes-pretrain" | "scenes-contrast";
+  recipe?: "ams-published" | "ams-corrected" | "scenes-pretrain" | "scenes-contrast" | "scenes-hinge";
   /** Start from these weights: a shipped model, a run's name, or a folder with config.json. */
   checkpoint?: string;
   /** A vocabulary of your own, one word piece a line (default: bert-base-uncased). */
@@ -85,7 +85,7 @@ export interface TrainArguments {
   /** Base as published, small for laptops, tiny for tests. */
   size?: "tiny" | "small" | "base";
   /** What the training does and which quirks of the published code hold. */
-  recipe?: "ams-published" | "ams-corrected" | "scenes-pretrain" | "scenes-contrast";
+  recipe?: "ams-published" | "ams-corrected" | "scenes-pretrain" | "scenes-contrast" | "scenes-hinge";
   /** Passes over the split. */
   epochs?: number;
   /** Stop after this many steps in all. */

@@ -40,9 +40,8 @@ export async function buildModel(options: BuildOptions = {}): Promise<Model> {
     return recipe === undefined ? model : { ...model, recipe: recipe.name, quirks: recipe.quirks };
   }
   const tokenizer = await openTokenizer(options.vocabulary);
-  const base: ModelConfig = sizes[options.size ?? "small"];
-  const config =
-    options.vocabulary === undefined ? base : { ...base, text: { ...base.text, vocabulary: tokenizer.vocabularySize } };
+  const size: ModelConfig = sizes[options.size ?? "small"];
+  const config = { ...size, text: { ...size.text, vocabulary: tokenizer.vocabularySize } };
   return {
     config,
     parameters: createParameters(config, options.seed ?? 3407),

@@ -53,7 +53,7 @@ export const sizes = {
     maxLength: 30,
     scales: sixOfTwelve,
   },
-  /** Minutes on a laptop: 96 px in 8 x 8 patches, both encoders together 5 million parameters. */
+  /** For a laptop: 96 px in 8 x 8 = 64 patches of 12 px; 5 million parameters with a vocabulary of its own. */
   small: {
     size: "small",
     image: { pixels: 96, patch: 12, width: 128, layers: 12, heads: 4, hidden: 512 },

@@ -207,8 +207,9 @@ function attentionObjective(
   const rows: number[] = [];
   const columns: number[] = [];
   const factors: number[] = [];
+  const negligible = recipe.negligible * loss.gradient.reduce((most, g) => Math.max(most, Math.abs(g)), 0);
   loss.gradient.forEach((g, p) => {
-    if (g === 0) return;
+    if (Math.abs(g) <= negligible) return;
     rows.push(Math.floor(p / size));
     columns.push(p % size);
     factors.push(g);

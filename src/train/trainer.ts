@@ -95,7 +95,7 @@ export async function train(model: Model, dataset: Dataset, options: TrainOption
   const name =
     options.name ?? `${recipe.name}-${new Date().toISOString().slice(0, 19).replaceAll(":", "").replace("T", "-")}`;
   const folder = path.join(amsHome(), "runs", name);
-  const training = prepare(model, recipe, items, totalSteps, dataset.fingerprint, options);
+  const training = prepare(model, recipe, items, totalSteps, dataset, options);
   openFolder(folder, training, options, context);
   model.recipe = recipe.name;
   model.quirks = recipe.quirks;
@@ -225,7 +225,7 @@ function prepare(
   recipe: Recipe,
   items: Item[],
   totalSteps: number,
-  fingerprint: string,
+  dataset: Dataset,
   options: TrainOptions,
 ): Training {
   const classes = recipe.labels > 0 ? labelClasses(items) : [];
@@ -259,9 +259,13 @@ function prepare(
       adamStep: 0,
       bestRsum: -Infinity,
       thresholds: model.thresholds,
-      fingerprint,
+      fingerprint: dataset.fingerprint,
       recipe: recipe.name,
-      options: { ...plain, ...(overrides === undefined ? {} : { overrides }) },
+      options: {
+        ...plain,
+        ...(overrides === undefined ? {} : { overrides }),
+        data: { name: dataset.name, root: dataset.root },
+      },
       steps: [],
       epochs: [],
     },
