@@ -1,6 +1,6 @@
 // `npm run train:small`: trains the models in models/ from nothing, as they were: first the encoders (pooled contrast and
 // labels, at a quarter of the depth), grown to twelve layers; then the AMS score. Interrupted, it goes on where it was.
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { createRequire } from "node:module";
 import { setUp } from "./setup/index.mjs";
@@ -67,10 +67,13 @@ ams.disposeModel(start);
 const encoders = await stage(small, data, plan.encoders);
 const grown = ams.grow(ams.grow(encoders, half), start.config);
 publish(grown, "scenes-encoders");
+keepLog(plan.encoders);
 
 const scored = await stage(grown, data, plan.contrast);
 const finished = await stage(scored, data, plan.hinge);
 publish(finished, "scenes-small");
+keepLog(plan.contrast);
+keepLog(plan.hinge);
 
 const results = {};
 for (const split of ["test", "test-pairs", "test-style"]) {
@@ -87,4 +90,15 @@ function publish(model, name) {
   mkdirSync(folder, { recursive: true });
   ams.saveModel(model, folder, { half: true });
   writeFileSync(path.join(folder, "plan.json"), `${JSON.stringify(plan, null, 2)}\n`);
+}
+
+/** The log of a stage: every step as a line of JSON, and the run with the validation recalls of its epochs. */
+function keepLog({ name }) {
+  const folder = path.join(ams.amsHome(), "runs", name);
+  const log = path.join(root, "models", "log");
+  mkdirSync(log, { recursive: true });
+  copyFileSync(path.join(folder, "steps.jsonl"), path.join(log, `${name}.jsonl`));
+  const { options, ...run } = JSON.parse(readFileSync(path.join(folder, "run.json"), "utf8"));
+  delete options.data; // a folder of this machine
+  writeFileSync(path.join(log, `${name}.json`), `${JSON.stringify({ ...run, options }, null, 2)}\n`);
 }

@@ -56,7 +56,9 @@ function readRun(name: string): StoredRun {
   }
   try {
     const stored = JSON.parse(readFileSync(summary, "utf8")) as Partial<StoredRun>;
-    const { recipe, options, status = "unfinished", epochs } = stored;
+    const { recipe, options, epochs } = stored;
+    // "training" on disk: its process ended without writing the end, or still runs.
+    const status = stored.status === "finished" || stored.status === "stopped" ? stored.status : "unfinished";
     if (recipe === undefined || options === undefined || epochs === undefined)
       throw new Error("recipe, options or epochs missing");
     return { name, folder, recipe, options, status, epochs, lastStep, changed };

@@ -62,15 +62,21 @@ export async function loadModel(folder: string): Promise<Model> {
   const parameters = createParameters(stored.config, 0);
   const file = path.join(folder, "model.safetensors");
   assignParameters(parameters, readSafetensors(file).tensors, stored.config, file);
-  return {
-    config: stored.config,
-    parameters,
-    thresholds: stored.thresholds,
-    quirks: stored.quirks,
-    recipe: stored.recipe,
-    tokenizer,
-    source: folder,
-  };
+  const { config, thresholds, quirks, recipe } = stored;
+  const model: Model = { config, parameters, thresholds, quirks, recipe, tokenizer, source: folder };
+  forgetByQuirk(model);
+  return model;
+}
+
+/** What a checkpoint of the published code loses: the scale weights s_k become 1 and the thresholds 0, unless corrected. */
+export function forgetByQuirk(model: Model): void {
+  if (!model.quirks.restoreThresholds) model.thresholds = { mined: 0, safe: 0 };
+  if (model.quirks.restoreScaleWeights) return;
+  model.config.scales.forEach((_, k) => {
+    tf.tidy(() => {
+      model.parameters.get(`b${k + 1}`)?.assign(tf.ones([1]));
+    });
+  });
 }
 
 function parseConfig(file: string): StoredConfig {

@@ -6,7 +6,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { AmsError } from "../errors.js";
 import type { Model } from "../model/ams.js";
 import { readSafetensors, writeSafetensors } from "../model/safetensors.js";
-import { assignParameters, parameterValues, saveModel } from "../model/store.js";
+import { assignParameters, forgetByQuirk, parameterValues, saveModel } from "../model/store.js";
 import { momentsOf, type Adam } from "./optimiser.js";
 import type { EpochRecord, StepRecord } from "./records.js";
 
@@ -104,6 +104,7 @@ export function restoreCheckpoint(
     }
     adam.step = state.adamStep;
     model.thresholds = state.thresholds;
+    forgetByQuirk(model);
     return state;
   }
   throw new AmsError(all.length === 0 ? "there is no checkpoint to resume from" : "no checkpoint is whole", {

@@ -1,24 +1,22 @@
 /** The trainer: runs a recipe on a model and a data set, writes down what happens, and can be stopped and resumed. */
-import { existsSync, mkdirSync, rmSync, writeFileSync, appendFileSync } from "node:fs";
+import { appendFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import * as tf from "@tensorflow/tfjs-core";
 import { breathe, type Context } from "../context.js";
-import { batches, type Batch, type Pair } from "../data/batches.js";
+import { batches, type Pair } from "../data/batches.js";
 import type { Dataset, Item } from "../data/dataset.js";
 import type { MimeBundle } from "../display.js";
 import { displaySymbol } from "../display.js";
 import { AmsError } from "../errors.js";
 import { evaluate } from "../evaluate/index.js";
-import { patchGrid, type Model } from "../model/ams.js";
+import type { Model } from "../model/ams.js";
 import { saveModel } from "../model/store.js";
 import { amsHome } from "../paths.js";
-import { hash32, Random } from "../random.js";
-import { restoreCheckpoint, saveCheckpoint, type Progression } from "./checkpoint.js";
-import { labelBatch, labelClasses, type Labels } from "./labels.js";
-import { objective, type Auxiliary, type ObjectiveResult } from "./objective.js";
-import { applyAdam, clipGradients, createAdam, globalNorm, type Adam } from "./optimiser.js";
-import { learningRateAt, recipeOf, type Recipe } from "./recipe.js";
+import { Random } from "../random.js";
+import { saveCheckpoint } from "./checkpoint.js";
+import { recipeOf, type Recipe } from "./recipe.js";
 import type { EpochRecord, StepRecord, TrainingState } from "./records.js";
+import { DivergedError, trainStep } from "./step.js";
+import { auxiliaryMap, disposeTraining, openFolder, prepare, type Training } from "./training.js";
 
 export interface TrainOptions {
   /** Name of a recipe; default: the one that the model was built for. */
@@ -55,23 +53,12 @@ export interface Run {
   options: Record<string, unknown>;
   steps: StepRecord[];
   epochs: EpochRecord[];
-  status: "finished" | "stopped";
+  /** "training" only in the run.json of one that runs, or whose process was killed. */
+  status: "training" | "finished" | "stopped";
   model: Model;
   /** How to go on, when it was stopped. */
   resumeHint?: string;
   [displaySymbol](): MimeBundle;
-}
-
-/** Everything that changes while a training runs. */
-interface Training {
-  model: Model;
-  recipe: Recipe;
-  items: Item[];
-  classes: string[];
-  auxiliary: Auxiliary;
-  adam: Adam;
-  totalSteps: number;
-  progression: Progression;
 }
 
 /**
@@ -94,6 +81,11 @@ export async function train(model: Model, dataset: Dataset, options: TrainOption
   const totalEpochs = Math.ceil(totalSteps / stepsPerEpoch);
   const name =
     options.name ?? `${recipe.name}-${new Date().toISOString().slice(0, 19).replaceAll(":", "").replace("T", "-")}`;
+  if (!/^[\p{L}\p{N}][\p{L}\p{N}_.-]*$/u.test(name)) {
+    throw new AmsError(`"${name}" cannot be the name of a run`, {
+      hint: "use letters, digits, - . and _ (it names a folder), beginning with a letter or digit",
+    });
+  }
   const folder = path.join(amsHome(), "runs", name);
   const training = prepare(model, recipe, items, totalSteps, dataset, options);
   openFolder(folder, training, options, context);
@@ -131,54 +123,7 @@ export async function train(model: Model, dataset: Dataset, options: TrainOption
     lastSave = Date.now();
   };
 
-  const began = Date.now();
-  const firstStep = progression.step;
-  const stopped = (): boolean => context.signal.aborted;
-  while (progression.step < totalSteps && !stopped()) {
-    const epochStart = Date.now();
-    const { epoch } = progression;
-    const order = epochOrder(items, recipe, epoch);
-    const stream = batches(items, order, {
-      batchSize: recipe.batchSize,
-      augmentation: {
-        train: true,
-        size: model.config.image.pixels,
-        cropScale: recipe.cropScale,
-        cropRatio: recipe.cropRatio,
-        flip: recipe.flip,
-      },
-      tokenizer: model.tokenizer,
-      seed: recipe.seed,
-      epoch,
-      dropLast: true,
-      start: progression.batch,
-      onBadImage: options.onBadImage ?? "stop",
-    });
-    for await (const batch of stream) {
-      const record = trainStep(training, batch, folder);
-      for (const { reason } of batch.skipped) context.note(`skipped an image: ${reason}`);
-      progression.steps.push(record);
-      appendFileSync(path.join(folder, "steps.jsonl"), `${JSON.stringify(record)}\n`);
-      const perStep = (Date.now() - began) / (progression.step - firstStep);
-      report("training", ((totalSteps - progression.step) * perStep) / 1000);
-      await breathe();
-      if (stopped() || progression.step >= totalSteps) break;
-      if (Date.now() - lastSave > 1000 * (options.checkpointSeconds ?? 600)) {
-        checkpoint();
-      }
-    }
-    if (stopped()) break;
-    await endEpoch(training, dataset, folder, options, context, epochStart, () => {
-      report("evaluating", 0);
-    });
-    checkpoint();
-  }
-
-  const finished = progression.step >= totalSteps;
-  checkpoint();
-  const status = finished ? "finished" : "stopped";
-  report(status, 0);
-  const run: Run = {
+  const runOf = (status: Run["status"]): Run => ({
     name,
     folder,
     recipe: recipe.name,
@@ -187,12 +132,76 @@ export async function train(model: Model, dataset: Dataset, options: TrainOption
     epochs: progression.epochs,
     status,
     model,
-    ...(finished ? {} : { resumeHint: `%ams train --name ${name} --resume` }),
+    ...(status === "finished" ? {} : { resumeHint: `%ams train --name ${name} --resume` }),
     [displaySymbol]: () => {
       const last = state(status, 0);
       return options.display?.(last) ?? { "text/plain": `${name}: ${remark(last)}` };
     },
+  });
+  const runSteps = async (): Promise<void> => {
+    const began = Date.now();
+    const firstStep = progression.step;
+    const stopped = (): boolean => context.signal.aborted;
+    while (progression.step < totalSteps && !stopped()) {
+      const epochStart = Date.now();
+      const { epoch } = progression;
+      const order = epochOrder(items, recipe, epoch);
+      const stream = batches(items, order, {
+        batchSize: recipe.batchSize,
+        augmentation: {
+          train: true,
+          size: model.config.image.pixels,
+          cropScale: recipe.cropScale,
+          cropRatio: recipe.cropRatio,
+          flip: recipe.flip,
+        },
+        tokenizer: model.tokenizer,
+        seed: recipe.seed,
+        epoch,
+        dropLast: true,
+        start: progression.batch,
+        onBadImage: options.onBadImage ?? "stop",
+      });
+      for await (const batch of stream) {
+        const record = trainStep(training, batch, folder);
+        for (const { reason } of batch.skipped) context.note(`skipped an image: ${reason}`);
+        progression.steps.push(record);
+        appendFileSync(path.join(folder, "steps.jsonl"), `${JSON.stringify(record)}\n`);
+        const perStep = (Date.now() - began) / (progression.step - firstStep);
+        report("training", ((totalSteps - progression.step) * perStep) / 1000);
+        await breathe();
+        if (stopped() || progression.step >= totalSteps) break;
+        if (Date.now() - lastSave > 1000 * (options.checkpointSeconds ?? 600)) {
+          checkpoint();
+        }
+      }
+      if (stopped()) break;
+      try {
+        await endEpoch(training, dataset, folder, options, context, epochStart, () => {
+          report("evaluating", 0);
+        });
+      } catch (error) {
+        if (!stopped()) throw error;
+        break; // interrupted while validating: a resume begins with that
+      }
+      checkpoint();
+    }
   };
+  writeRun(runOf("training"));
+  try {
+    await runSteps();
+  } catch (error) {
+    // Steps since the last checkpoint are worth keeping, unless they are what went wrong.
+    if (!(error instanceof DivergedError)) checkpoint();
+    disposeTraining(training);
+    throw error;
+  }
+
+  const finished = progression.step >= totalSteps;
+  checkpoint();
+  const status = finished ? "finished" : "stopped";
+  report(status, 0);
+  const run = runOf(status);
   writeRun(run);
   disposeTraining(training);
   return run;
@@ -220,118 +229,6 @@ function splitItems(dataset: Dataset, split: string): Item[] {
   return items;
 }
 
-function prepare(
-  model: Model,
-  recipe: Recipe,
-  items: Item[],
-  totalSteps: number,
-  dataset: Dataset,
-  options: TrainOptions,
-): Training {
-  const classes = recipe.labels > 0 ? labelClasses(items) : [];
-  if (recipe.labels > 0 && classes.length === 0) {
-    throw new AmsError(`recipe ${recipe.name} learns from labels, and this data has none`, {
-      hint: "use the scenes, or a recipe without labels",
-    });
-  }
-  const { embed } = model.config;
-  const random = Random.stream(recipe.seed, "classes");
-  const start = Float32Array.from({ length: classes.length * embed }, () => random.normal());
-  const auxiliary: Auxiliary = {
-    logScale: tf.tidy(() => tf.variable(tf.scalar(Math.log(recipe.scale)))),
-    ...(classes.length === 0
-      ? {}
-      : { classes: tf.tidy(() => tf.variable(tf.tensor2d(start, [classes.length, embed]))) }),
-  };
-  const { display: _display, overrides, ...plain } = options;
-  return {
-    model,
-    recipe,
-    items,
-    classes,
-    auxiliary,
-    adam: createAdam(),
-    totalSteps,
-    progression: {
-      step: 0,
-      epoch: 0,
-      batch: 0,
-      adamStep: 0,
-      bestRsum: -Infinity,
-      thresholds: model.thresholds,
-      fingerprint: dataset.fingerprint,
-      recipe: recipe.name,
-      options: {
-        ...plain,
-        ...(overrides === undefined ? {} : { overrides }),
-        data: { name: dataset.name, root: dataset.root },
-      },
-      steps: [],
-      epochs: [],
-    },
-  };
-}
-
-function auxiliaryMap({ logScale, classes }: Auxiliary): Map<string, tf.Variable> {
-  return new Map([["logScale", logScale], ...(classes === undefined ? [] : [["classes", classes] as const])]);
-}
-
-function disposeTraining({ adam, auxiliary }: Training): void {
-  for (const { first, second } of adam.moments.values()) tf.dispose([first, second]);
-  for (const variable of auxiliaryMap(auxiliary).values()) variable.dispose();
-}
-
-/** A new folder, or the one of a run that goes on with its training restored. */
-function openFolder(folder: string, training: Training, options: TrainOptions, context: Context): void {
-  const { model, recipe, progression } = training;
-  if (options.resume === true) {
-    if (options.name === undefined) {
-      throw new AmsError("--resume needs the name of the run", {
-        hint: "%ams runs lists them; give --name NAME --resume",
-      });
-    }
-    const found = restoreCheckpoint(
-      path.join(folder, "checkpoints"),
-      model,
-      training.adam,
-      auxiliaryMap(training.auxiliary),
-      (line) => {
-        context.note(line);
-      },
-    );
-    if (found.fingerprint !== progression.fingerprint) {
-      throw new AmsError("the run was trained on other data than is loaded now", {
-        where: folder,
-        hint: "load the data that the run began with (its run.json names it), or start a new run",
-      });
-    }
-    // The published code restarts at epoch 0 with the weights alone.
-    if (recipe.quirks.resumeSchedule) {
-      Object.assign(progression, { ...found, options: progression.options });
-    } else {
-      for (const { first, second } of training.adam.moments.values()) tf.dispose([first, second]);
-      training.adam = createAdam();
-    }
-  } else {
-    if (existsSync(path.join(folder, "run.json"))) {
-      throw new AmsError(`there is a run named ${path.basename(folder)} already`, {
-        where: folder,
-        hint: "choose another --name, or add --resume to go on with it",
-      });
-    }
-    rmSync(folder, { recursive: true, force: true });
-  }
-  try {
-    mkdirSync(folder, { recursive: true });
-  } catch (cause) {
-    throw new AmsError("the run's folder cannot be made", {
-      where: folder,
-      hint: "free space or set AMS_HOME to a folder that can be written",
-      cause,
-    });
-  }
-}
-
 /** The pairs of an epoch in their shuffled order. */
 function epochOrder(items: Item[], recipe: Recipe, epoch: number): Pair[] {
   const random = Random.stream(recipe.seed, `order/${epoch}`);
@@ -340,55 +237,6 @@ function epochOrder(items: Item[], recipe: Recipe, epoch: number): Pair[] {
       ? items.map((item, i) => ({ item: i, caption: random.int(item.captions.length) }))
       : items.flatMap((item, i) => item.captions.map((_, caption) => ({ item: i, caption })));
   return random.shuffle(pairs);
-}
-
-function trainStep(training: Training, batch: Batch, folder: string): StepRecord {
-  const { model, recipe, items, classes, auxiliary, adam, totalSteps, progression } = training;
-  const began = performance.now();
-  const { step, epoch } = progression;
-  const { patches } = recipe;
-  const labels: Labels | undefined =
-    classes.length === 0
-      ? undefined
-      : labelBatch(batch, items, classes, model.tokenizer, {
-          grid: patchGrid(model.config),
-          maxLength: model.config.maxLength,
-        });
-  let result: ObjectiveResult | undefined;
-  tf.tidy(() => {
-    result = objective({
-      model,
-      recipe,
-      batch,
-      auxiliary,
-      stepSeed: hash32(`${recipe.seed}/step/${step}`),
-      keepPatches: step < patches.until * totalSteps ? patches.keep : 1,
-      labels,
-    });
-    for (const gradient of result.gradients.values()) tf.keep(gradient);
-  });
-  const { loss, gradients, thresholds } = result as unknown as ObjectiveResult;
-  const gradientNorm = globalNorm(gradients);
-  if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm)) {
-    tf.dispose([...gradients.values()]);
-    throw new AmsError(`the loss is ${loss} and the gradient norm ${gradientNorm}`, {
-      where: `step ${step + 1} of ${path.basename(folder)}, batch ${progression.batch + 1} of epoch ${epoch + 1}`,
-      hint: `lower --learning-rate (it is ${learningRateAt(recipe, epoch, step, totalSteps)}) and go on from the last checkpoint with --resume`,
-    });
-  }
-  clipGradients(gradients, gradientNorm, recipe.clip);
-  const learningRate = learningRateAt(recipe, epoch, step, totalSteps);
-  const variables = new Map<string, tf.Variable>([
-    ...model.parameters,
-    ...[...auxiliaryMap(auxiliary)].map(([name, v]): [string, tf.Variable] => [`aux.${name}`, v]),
-  ]);
-  const { weightDecay } = recipe;
-  applyAdam(adam, variables, gradients, { learningRate, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay });
-  tf.dispose([...gradients.values()]);
-  model.thresholds = thresholds;
-  Object.assign(progression, { step: step + 1, batch: progression.batch + 1, adamStep: adam.step, thresholds });
-  const imagesPerSecond = (batch.pairs.length * 1000) / (performance.now() - began);
-  return { step: step + 1, epoch, loss, learningRate, gradientNorm, imagesPerSecond };
 }
 
 async function endEpoch(

@@ -4,12 +4,14 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
+import * as tf from "@tensorflow/tfjs-core";
 import { startEngine } from "../../src/engine/index.js";
 import type { AmsError } from "../../src/errors.js";
 import { buildModel } from "../../src/model/build.js";
 import { readSafetensors, writeSafetensors } from "../../src/model/safetensors.js";
 import { loadModel, saveModel } from "../../src/model/store.js";
 import { packageRoot } from "../../src/paths.js";
+import { recipeOf } from "../../src/train/recipe.js";
 import { largestDifference } from "../golden.js";
 
 const folder = mkdtempSync(path.join(tmpdir(), "ams-weights-"));
@@ -82,7 +84,7 @@ describe("model folders", () => {
   const vocabulary = path.join(packageRoot(), "assets", "scenes-vocab.txt");
 
   test("a model comes back with its weights, thresholds, quirks and vocabulary", async () => {
-    const model = await buildModel({ size: "tiny", vocabulary, seed: 2 });
+    const model = await buildModel({ size: "tiny", vocabulary, seed: 2, recipe: recipeOf("ams-corrected") });
     model.thresholds = { mined: 0.25, safe: 0.5 };
     saveModel(model, file("model"));
     const read = await loadModel(file("model"));
@@ -92,6 +94,16 @@ describe("model folders", () => {
     assert.deepEqual(read.thresholds, model.thresholds);
     assert.deepEqual(read.quirks, model.quirks);
     assert.deepEqual(read.tokenizer.words, model.tokenizer.words);
+  });
+
+  test("a model of the published code's quirks loses its scale weights and thresholds", async () => {
+    const model = await buildModel({ size: "tiny", vocabulary, seed: 2, recipe: recipeOf("ams-published") });
+    model.thresholds = { mined: 0.25, safe: 0.5 };
+    model.parameters.get("b3")?.assign(tf.tensor1d([0.5]));
+    saveModel(model, file("lossy"));
+    const read = await loadModel(file("lossy"));
+    assert.deepEqual(read.thresholds, { mined: 0, safe: 0 });
+    assert.equal(read.parameters.get("b3")?.dataSync()[0], 1);
   });
 
   test("a checkpoint of another size is refused", async () => {

@@ -146,6 +146,8 @@ describe("bad input", () => {
     await run({ name: "taken", steps: 1 });
     await refused({ name: "taken", steps: 1 }, /already[^]*--resume/);
   });
+  test("a name that leaves the folder of runs is refused", () =>
+    refused({ name: "../other", steps: 1 }, /"\.\.\/other" cannot be the name[^]*letters/));
   test("resuming what never was says so", () => refused({ name: "never", resume: true }, /no checkpoint/));
 
   test("a loss that is not a number stops with the step and keeps the last checkpoint", async () => {
@@ -176,6 +178,26 @@ describe("bad input", () => {
       /other data/,
     );
   });
+});
+
+test("an interrupt while validating keeps the epoch, and a resume begins with the validation", async () => {
+  const controller = new AbortController();
+  const context: Context = {
+    ...silentContext,
+    signal: controller.signal,
+    progress: ({ note }) => {
+      if (note?.includes("evaluating") === true) controller.abort();
+    },
+  };
+  const options = { name: "validating", epochs: 2, steps: 30, validate: 12 };
+  const stopped = await run(options, context);
+  assert.equal(stopped.status, "stopped");
+  assert.equal(stopped.epochs.length, 0);
+  const resumed = await run({ ...options, resume: true });
+  assert.deepEqual(
+    resumed.epochs.map((e) => e.epoch),
+    [0, 1],
+  );
 });
 
 test("the run's files can be read by others: a line of JSON for every step", async () => {

@@ -1,0 +1,66 @@
+/** One step of a training: labels, gradients, clipping, update, record. */
+import path from "node:path";
+import * as tf from "@tensorflow/tfjs-core";
+import type { Batch } from "../data/batches.js";
+import { AmsError } from "../errors.js";
+import { patchGrid } from "../model/ams.js";
+import { hash32 } from "../random.js";
+import { labelBatch, type Labels } from "./labels.js";
+import { objective, type ObjectiveResult } from "./objective.js";
+import { applyAdam, clipGradients, globalNorm } from "./optimiser.js";
+import { learningRateAt } from "./recipe.js";
+import type { StepRecord } from "./records.js";
+import { auxiliaryMap, type Training } from "./training.js";
+
+/** The loss is not a number: the steps before it are no good start to go on from. */
+export class DivergedError extends AmsError {}
+
+/** Trains on a batch; an error when the loss is not a number, before anything is changed. */
+export function trainStep(training: Training, batch: Batch, folder: string): StepRecord {
+  const { model, recipe, items, classes, auxiliary, adam, totalSteps, progression } = training;
+  const began = performance.now();
+  const { step, epoch } = progression;
+  const { patches } = recipe;
+  const labels: Labels | undefined =
+    classes.length === 0
+      ? undefined
+      : labelBatch(batch, items, classes, model.tokenizer, {
+          grid: patchGrid(model.config),
+          maxLength: model.config.maxLength,
+        });
+  let result: ObjectiveResult | undefined;
+  tf.tidy(() => {
+    result = objective({
+      model,
+      recipe,
+      batch,
+      auxiliary,
+      stepSeed: hash32(`${recipe.seed}/step/${step}`),
+      keepPatches: step < patches.until * totalSteps ? patches.keep : 1,
+      labels,
+    });
+    for (const gradient of result.gradients.values()) tf.keep(gradient);
+  });
+  const { loss, gradients, thresholds } = result as unknown as ObjectiveResult;
+  const gradientNorm = globalNorm(gradients);
+  if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm)) {
+    tf.dispose([...gradients.values()]);
+    throw new DivergedError(`the loss is ${loss} and the gradient norm ${gradientNorm}`, {
+      where: `step ${step + 1} of ${path.basename(folder)}, batch ${progression.batch + 1} of epoch ${epoch + 1}`,
+      hint: `lower --learning-rate (it is ${learningRateAt(recipe, epoch, step, totalSteps)}) and go on from the last checkpoint with --resume`,
+    });
+  }
+  clipGradients(gradients, gradientNorm, recipe.clip);
+  const learningRate = learningRateAt(recipe, epoch, step, totalSteps);
+  const variables = new Map<string, tf.Variable>([
+    ...model.parameters,
+    ...[...auxiliaryMap(auxiliary)].map(([name, v]): [string, tf.Variable] => [`aux.${name}`, v]),
+  ]);
+  const { weightDecay } = recipe;
+  applyAdam(adam, variables, gradients, { learningRate, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay });
+  tf.dispose([...gradients.values()]);
+  model.thresholds = thresholds;
+  Object.assign(progression, { step: step + 1, batch: progression.batch + 1, adamStep: adam.step, thresholds });
+  const imagesPerSecond = (batch.pairs.length * 1000) / (performance.now() - began);
+  return { step: step + 1, epoch, loss, learningRate, gradientNorm, imagesPerSecond };
+}
