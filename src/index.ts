@@ -1,7 +1,8 @@
 /** The public API: `ams.data`, `ams.build`, `ams.train`, `ams.eval`, `ams.plot`, `ams.search` ... and the library behind them. */
 import { callsOf } from "./commands/api.js";
-import { createSession } from "./commands/session.js";
 import type { Api } from "./commands/apiTypes.js";
+import { helpers } from "./commands/helpers.js";
+import { createSession } from "./commands/session.js";
 import { commands } from "./commands/table.js";
 import { silentContext, type Context } from "./context.js";
 
@@ -11,6 +12,7 @@ export type { StoredRun } from "./commands/runList.js";
 export { silentContext, type Context, type Progress } from "./context.js";
 export { displaySymbol, type Displayable, type MimeBundle } from "./display.js";
 export { AmsError } from "./errors.js";
+export { frame, type Frame } from "./frame.js";
 export { amsHome, packageRoot } from "./paths.js";
 export * from "./data/index.js";
 export * from "./data/emojiScenes/index.js";
@@ -31,7 +33,8 @@ export interface ApiOptions {
 
 /** The verbs over a session of their own: data set, model and results stay from one call to the next. */
 export function createApi({ cwd = process.cwd(), context = silentContext }: ApiOptions = {}): Api {
-  return callsOf(commands, createSession(cwd), (work) => work(context)) as unknown as Api;
+  const calls = callsOf(commands, createSession(cwd), (work) => work(context));
+  return { ...calls, ...helpers } as unknown as Api;
 }
 
 /** The verbs for scripts: `import { ams } from "ams-notebook"; await ams.data("scenes");`. */

@@ -7,6 +7,7 @@ import type { Evaluation } from "../evaluate/index.js";
 import type { Figure } from "../plot/figure.js";
 import type { Hits } from "../search/index.js";
 import type { Report, Engine, RunList, Exported } from "./results.js";
+import type { Helpers } from "./helpers.js";
 
 /** Options of `ams.engine`. */
 export interface EngineArguments {
@@ -268,7 +269,7 @@ export interface ExportArguments {
   run?: string;
 }
 
-export interface Api {
+export interface Api extends Helpers {
   /** What is there, what is missing, and how to get it. */
   doctor(): Promise<Report>;
   /** Choose, install and show what computes. */

@@ -8,6 +8,7 @@ import { packageRoot } from "../paths.js";
 import { callsOf, type Runner } from "./api.js";
 import { complete } from "./complete.js";
 import { commandHelp, overview } from "./help.js";
+import { helpers } from "./helpers.js";
 import { findCommand, parseWords } from "./parse.js";
 import { createSession } from "./session.js";
 import { splitWords } from "./split.js";
@@ -84,7 +85,7 @@ export const plugin: KernelPlugin = {
   globals: [
     {
       name: "ams",
-      value: callsOf(commands, session, runInCell),
+      value: { ...callsOf(commands, session, runInCell), ...helpers },
       type: `import(${JSON.stringify(path.join(__dirname, "..", "index"))}).Api`,
     },
   ],

@@ -18,6 +18,7 @@ const sources: Record<string, string> = {
   Engine: "./results.js",
   RunList: "./results.js",
   Exported: "./results.js",
+  Helpers: "./helpers.js",
 };
 
 /** The text of src/commands/apiTypes.ts. */
@@ -56,7 +57,7 @@ function apiText(commands: Command[]): string {
     const names = [command.name, ...(command.alias === undefined ? [] : [command.alias])];
     return names.flatMap((name) => signatures(command, name));
   });
-  return `export interface Api {\n${methods.join("\n")}\n}`;
+  return `export interface Api extends Helpers {\n${methods.join("\n")}\n}`;
 }
 
 function signatures(command: Command, name: string): string[] {

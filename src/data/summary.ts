@@ -26,7 +26,7 @@ export async function datasetSummary(dataset: Dataset, tokenizer?: Tokenizer): P
     for (const { text } of items.flatMap(({ captions }) => captions)) {
       const pieces = countPieces(text, opened);
       total.captions += 1;
-      total.words += text.split(/\s+/).filter(Boolean).length;
+      total.words += countWords(text);
       total.pieces += pieces;
       total.longest = Math.max(total.longest, pieces);
       if (pieces + 2 > captionLength) total.cut += 1;
@@ -34,6 +34,11 @@ export async function datasetSummary(dataset: Dataset, tokenizer?: Tokenizer): P
     const captions = Math.max(1, total.captions);
     return { ...total, words: total.words / captions, pieces: total.pieces / captions };
   });
+}
+
+/** Words between white space. */
+export function countWords(text: string): number {
+  return text.split(/\s+/).filter(Boolean).length;
 }
 
 function countPieces(text: string, tokenizer: Tokenizer): number {

@@ -1,12 +1,10 @@
 /** tfjs's plain JavaScript backend: works everywhere, slowly. */
-import * as tf from "@tensorflow/tfjs-core";
-import { version_cpu } from "@tensorflow/tfjs-backend-cpu";
+import { MathBackendCPU, version_cpu } from "@tensorflow/tfjs-backend-cpu";
 import { registerSegmentSum } from "./segmentSum.js";
 import type { EngineInfo } from "./types.js";
 
 export function startPlain(): { backend: string; info: EngineInfo } {
-  // The first use would print an advertisement for tfjs-node.
-  (tf.findBackend("cpu") as unknown as { firstUse: boolean }).firstUse = false;
+  silencePlain();
   registerSegmentSum("cpu");
   return {
     backend: "cpu",
@@ -18,4 +16,16 @@ export function startPlain(): { backend: string; info: EngineInfo } {
       versions: { "tfjs-backend-cpu": version_cpu },
     },
   };
+}
+
+/**
+ * A backend's first use would print an advertisement for tfjs-node. For the class, not for an instance: tfjs makes another
+ * instance when it chooses a backend by itself.
+ */
+export function silencePlain(): void {
+  Object.defineProperty(MathBackendCPU.prototype, "firstUse", {
+    get: () => false,
+    set: () => undefined,
+    configurable: true,
+  });
 }

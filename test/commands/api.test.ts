@@ -50,8 +50,8 @@ describe("typed calls", () => {
     assert.equal(contexts.length, 1);
   });
 
-  test("the public API has every verb, evaluate under both names", () => {
-    const verbs = [
+  test("the public API has every verb, evaluate under both names, and frame", () => {
+    const names = [
       "doctor",
       "engine",
       "data",
@@ -63,7 +63,8 @@ describe("typed calls", () => {
       "search",
       "runs",
       "export",
+      "frame",
     ];
-    assert.deepEqual(Object.keys(createApi()).sort(), verbs.sort());
+    assert.deepEqual(Object.keys(createApi()).sort(), names.sort());
   });
 });

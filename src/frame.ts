@@ -1,0 +1,267 @@
+/** Results as tables to calculate with: danfo.js DataFrames, typed and shown as HTML in a notebook. */
+import path from "node:path";
+import util from "node:util";
+import type { DataFrame, NDframe } from "danfojs-node";
+import type { RunList } from "./commands/results.js";
+import type { StoredRun } from "./commands/runList.js";
+import type { Dataset } from "./data/dataset.js";
+import { countWords } from "./data/summary.js";
+import { displaySymbol, escapeHtml, renderTable, type Displayable, type MimeBundle } from "./display.js";
+import { AmsError } from "./errors.js";
+import type { Evaluation, EvaluationSummary } from "./evaluate/evaluation.js";
+import type { EpochRecord, StepRecord } from "./train/records.js";
+import type { Run } from "./train/trainer.js";
+
+/** A danfo.js DataFrame that shows itself; the frames that its methods return do so too. */
+export type Frame = DataFrame & Displayable;
+
+/**
+ * A data set as a table with a row a caption: split, image (its id), file, caption, words; or the list of runs as a table with a row
+ * a run: name, recipe, status, epochs, steps, loss, rsum (its best), changed.
+ *
+ * `ams.frame(scenes).groupby(["split"]).col(["words"]).mean()`
+ */
+export function frame(value: Dataset | RunList): Frame;
+/**
+ * A run as a table with a row a step: step, epoch, loss, learningRate, gradientNorm, imagesPerSecond; or a row an epoch: epoch,
+ * step, loss, seconds, and the validation's recalls, NaN where none were measured. Steps count from 1, epochs from 0.
+ */
+export function frame(run: Run, options?: { of?: "steps" | "epochs" }): Frame;
+/**
+ * An evaluation as a table with a row a query: direction ("i2t", "t2i"), image (its id), caption (empty where the image asks), rank of
+ * the true item from 1; or as its summary in one row. Images without captions ask nothing and have no row.
+ */
+export function frame(evaluation: Evaluation, options?: { of?: "queries" | "summary" }): Frame;
+export function frame(value: unknown, { of }: { of?: string } = {}): Frame {
+  const found = tablesOf(value);
+  if (found === undefined) {
+    throw new AmsError("only a data set, a run, an evaluation or the list of runs becomes a frame", {
+      where: `frame(${util.inspect(value, { depth: 0, breakLength: Infinity, maxStringLength: 60 })})`,
+      hint:
+        value instanceof Promise
+          ? "wait for the result first: frame(await ...)"
+          : "give it what the verbs data, train, eval or runs returned",
+    });
+  }
+  const names = Object.keys(found.tables);
+  const make = found.tables[of ?? names[0]!];
+  if (make === undefined) {
+    throw new AmsError(`${found.what} has no table "${String(of)}"`, {
+      where: `frame(..., { of: ${JSON.stringify(of)} })`,
+      hint: `choose one of: ${names.join(", ")}`,
+    });
+  }
+  return make();
+}
+
+/** What can be made of a value, the default first; undefined for a value that is no result. */
+function tablesOf(value: unknown): { what: string; tables: Record<string, () => Frame> } | undefined {
+  if (typeof value !== "object" || value === null) return undefined;
+  if ("splits" in value && "fingerprint" in value) {
+    const dataset = value as Dataset;
+    return { what: "a data set", tables: { captions: () => build(captionRows(dataset), captionColumns) } };
+  }
+  if ("ranks" in value && "owner" in value) {
+    const evaluation = value as Evaluation;
+    return {
+      what: "an evaluation",
+      tables: {
+        queries: () => build(queryRows(evaluation), queryColumns),
+        summary: () => build([evaluation], summaryColumns),
+      },
+    };
+  }
+  if ("steps" in value && Array.isArray(value.steps) && "epochs" in value) {
+    const { steps, epochs } = value as Run;
+    return {
+      what: "a run",
+      tables: { steps: () => build(steps, stepColumns), epochs: () => build(epochs, epochColumns) },
+    };
+  }
+  if ("runs" in value && Array.isArray(value.runs)) {
+    const { runs } = value as RunList;
+    return { what: "the list of runs", tables: { runs: () => build(runs, runColumns) } };
+  }
+  return undefined;
+}
+
+/** danfo's type of a column, and a row's value in it. */
+type Column<R> = ["string" | "int32" | "float32", (row: R) => string | number];
+/** A frame's columns are its properties: none may have the name of a method, as `query`, `count` or `mean` would. */
+type Columns<R> = Record<string, Column<R>>;
+
+interface CaptionRow {
+  split: string;
+  image: string;
+  file: string;
+  caption: string;
+}
+
+function captionRows({ splits }: Dataset): CaptionRow[] {
+  return Object.entries(splits).flatMap(([split, items]) =>
+    items.flatMap(({ id, image, captions }) =>
+      captions.map(({ text }) => ({ split, image: id, file: path.basename(image), caption: text })),
+    ),
+  );
+}
+
+const captionColumns: Columns<CaptionRow> = {
+  split: ["string", ({ split }) => split],
+  image: ["string", ({ image }) => image],
+  file: ["string", ({ file }) => file],
+  caption: ["string", ({ caption }) => caption],
+  words: ["int32", ({ caption }) => countWords(caption)],
+};
+
+const stepColumns: Columns<StepRecord> = {
+  step: ["int32", ({ step }) => step],
+  epoch: ["int32", ({ epoch }) => epoch],
+  loss: ["float32", ({ loss }) => loss],
+  learningRate: ["float32", ({ learningRate }) => learningRate],
+  gradientNorm: ["float32", ({ gradientNorm }) => gradientNorm],
+  imagesPerSecond: ["float32", ({ imagesPerSecond }) => imagesPerSecond],
+};
+
+const recallColumns: Columns<Pick<EvaluationSummary, "i2t" | "t2i" | "rsum"> | undefined> = {
+  ...Object.fromEntries(
+    (["i2t", "t2i"] as const).flatMap((way) =>
+      (["r1", "r5", "r10", "medr", "meanr"] as const).map((name) => [
+        `${way}_${name}`,
+        ["float32", (summary: Pick<EvaluationSummary, "i2t" | "t2i"> | undefined) => summary?.[way][name] ?? NaN],
+      ]),
+    ),
+  ),
+  rsum: ["float32", (summary) => summary?.rsum ?? NaN],
+};
+
+const epochColumns: Columns<EpochRecord> = {
+  epoch: ["int32", ({ epoch }) => epoch],
+  step: ["int32", ({ step }) => step],
+  loss: ["float32", ({ loss }) => loss],
+  seconds: ["float32", ({ seconds }) => seconds],
+  ...Object.fromEntries(
+    Object.entries(recallColumns).map(([name, [type, of]]): [string, Column<EpochRecord>] => [
+      name,
+      [type, ({ evaluation }) => of(evaluation)],
+    ]),
+  ),
+};
+
+const summaryColumns: Columns<Evaluation> = {
+  dataset: ["string", ({ dataset }) => dataset],
+  split: ["string", ({ split }) => split],
+  images: ["int32", ({ images }) => images],
+  captions: ["int32", ({ captions }) => captions],
+  ...recallColumns,
+  rsum_low: ["float32", ({ interval }) => interval[0]],
+  rsum_high: ["float32", ({ interval }) => interval[1]],
+  ties: ["int32", ({ ties }) => ties],
+};
+
+interface QueryRow {
+  direction: "i2t" | "t2i";
+  image: string;
+  caption: string;
+  /** From 0; -1 for an image without captions. */
+  rank: number;
+}
+
+function queryRows({ ranks, owner, items }: Evaluation): QueryRow[] {
+  const id = (image: number): string => items[image]?.id ?? String(image);
+  const seen = new Map<number, number>();
+  const fromImages = Array.from(ranks.i2t, (rank, image): QueryRow => {
+    return { direction: "i2t", image: id(image), caption: "", rank };
+  });
+  const fromCaptions = Array.from(ranks.t2i, (rank, caption): QueryRow => {
+    const image = owner[caption]!;
+    const number = seen.get(image) ?? 0;
+    seen.set(image, number + 1);
+    return { direction: "t2i", image: id(image), caption: items[image]?.captions[number]?.text ?? "", rank };
+  });
+  return [...fromImages.filter(({ rank }) => rank >= 0), ...fromCaptions];
+}
+
+const queryColumns: Columns<QueryRow> = {
+  direction: ["string", ({ direction }) => direction],
+  image: ["string", ({ image }) => image],
+  caption: ["string", ({ caption }) => caption],
+  rank: ["int32", ({ rank }) => rank + 1],
+};
+
+const runColumns: Columns<StoredRun> = {
+  name: ["string", ({ name }) => name],
+  recipe: ["string", ({ recipe }) => recipe],
+  status: ["string", ({ status }) => status],
+  epochs: ["int32", ({ epochs }) => epochs.length],
+  steps: ["int32", ({ lastStep }) => lastStep?.step ?? 0],
+  loss: ["float32", ({ epochs, lastStep }) => epochs.at(-1)?.loss ?? lastStep?.loss ?? NaN],
+  rsum: ["float32", ({ epochs }) => largest(epochs.flatMap(({ evaluation }) => evaluation?.rsum ?? []))],
+  changed: ["string", ({ changed }) => changed.toISOString()],
+};
+
+function largest(values: number[]): number {
+  return values.length === 0 ? NaN : Math.max(...values);
+}
+
+/** Types are given, because danfo would infer them from the first twenty rows, and none from no rows. */
+function build<R>(rows: R[], columns: Columns<R>): Frame {
+  const getters = Object.values(columns).map(([, of]) => of);
+  const data = rows.map((row) => getters.map((of) => of(row)));
+  const made = new (danfo().DataFrame)(data, {
+    columns: Object.keys(columns),
+    dtypes: Object.values(columns).map(([type]) => type),
+  });
+  return made as Frame;
+}
+
+type Danfo = typeof import("danfojs-node");
+let loaded: Danfo | undefined;
+
+/** danfo.js, loaded with the first frame: it takes a second or two that nobody else should wait for. */
+function danfo(): Danfo {
+  if (loaded !== undefined) return loaded;
+  const { noDeprecation } = process;
+  // Its dependency request uses Node's own punycode, about which newer Nodes print a warning.
+  process.noDeprecation = true;
+  try {
+    /* eslint-disable @typescript-eslint/no-require-imports */
+    const danfojs = require("danfojs-node") as Danfo;
+    // Arithmetic on frames before an engine is started runs on tfjs's plain backend.
+    (require("./engine/plain.js") as typeof import("./engine/plain.js")).silencePlain();
+    /* eslint-enable @typescript-eslint/no-require-imports */
+    Object.defineProperty(danfojs.NDframe.prototype, displaySymbol, {
+      value: function (this: NDframe) {
+        return show(this);
+      },
+      configurable: true,
+    });
+    loaded = danfojs;
+    return danfojs;
+  } finally {
+    if (noDeprecation === undefined) delete process.noDeprecation;
+    else process.noDeprecation = noDeprecation;
+  }
+}
+
+const shownRows = 20;
+
+/** The first rows with their index, and the size of the whole. */
+function show({ index, columns, values, shape }: NDframe): MimeBundle {
+  const [rows = 0, width = 1] = shape;
+  const first = (values as unknown[]).slice(0, shownRows);
+  const table = renderTable({
+    columns: ["", ...columns],
+    rows: first.map((row, i) => [String(index[i]), ...(Array.isArray(row) ? row : [row]).map(cell)]),
+  });
+  const whole = (n: number, what: string): string => `${n.toLocaleString("en")} ${what}${n === 1 ? "" : "s"}`;
+  const size = `${rows > shownRows ? `the first ${shownRows} of ` : ""}${whole(rows, "row")}, ${whole(width, "column")}`;
+  return {
+    "text/html": `${table.html}<div>${escapeHtml(size)}</div>`,
+    "text/plain": `${table.text}\n${size}`,
+  };
+}
+
+function cell(value: unknown): string {
+  if (typeof value === "number") return String(Number.isInteger(value) ? value : Number(value.toPrecision(6)));
+  return typeof value === "string" ? value : util.inspect(value);
+}
