@@ -80,7 +80,8 @@ export function checkpointsIn(folder: string): string[] {
 
 /**
  * Restores the newest checkpoint whose files are whole into a model, an optimiser and the auxiliary variables. Damaged
- * ones are named through `note` and passed over.
+ * ones are named through `note` and passed over. With a `fingerprint`, a run on other data is refused before anything is
+ * changed.
  */
 export function restoreCheckpoint(
   folder: string,
@@ -88,11 +89,18 @@ export function restoreCheckpoint(
   adam: Adam,
   auxiliary: Map<string, tf.Variable>,
   note: (line: string) => void,
+  fingerprint?: string,
 ): Progression {
   const all = checkpointsIn(folder).reverse();
   for (const candidate of all) {
     const state = readState(candidate, note);
     if (state === undefined) continue;
+    if (fingerprint !== undefined && state.fingerprint !== fingerprint) {
+      throw new AmsError("the run was trained on other data than is loaded now", {
+        where: candidate,
+        hint: "load the data that the run began with (run.json names it), or start a new run",
+      });
+    }
     const file = path.join(candidate, "model.safetensors");
     assignParameters(model.parameters, readSafetensors(file).tensors, model.config, file);
     const { tensors } = readSafetensors(path.join(candidate, "optimiser.safetensors"));

@@ -135,7 +135,10 @@ export const recipes: Record<string, Recipe> = Object.fromEntries(
 export function recipeOf(name: string): Recipe {
   const found = recipes[name];
   if (found === undefined) {
-    throw new AmsError(`no recipe "${name}"`, { hint: `choose one of ${Object.keys(recipes).join(", ")}` });
+    throw new AmsError(`no recipe "${name}"`, {
+      where: "--recipe",
+      hint: `choose one of ${Object.keys(recipes).join(", ")}`,
+    });
   }
   return found;
 }

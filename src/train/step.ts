@@ -47,7 +47,10 @@ export function trainStep(training: Training, batch: Batch, folder: string): Ste
     tf.dispose([...gradients.values()]);
     throw new DivergedError(`the loss is ${loss} and the gradient norm ${gradientNorm}`, {
       where: `step ${step + 1} of ${path.basename(folder)}, batch ${progression.batch + 1} of epoch ${epoch + 1}`,
-      hint: `lower --learning-rate (it is ${learningRateAt(recipe, epoch, step, totalSteps)}) and go on from the last checkpoint with --resume`,
+      hint:
+        step === 0
+          ? "the weights were not finite before: build the model anew"
+          : `lower --learning-rate (it is ${learningRateAt(recipe, epoch, step, totalSteps)}); --resume goes on from the last checkpoint`,
     });
   }
   clipGradients(gradients, gradientNorm, recipe.clip);

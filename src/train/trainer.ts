@@ -12,7 +12,8 @@ import type { Model } from "../model/ams.js";
 import { saveModel } from "../model/store.js";
 import { amsHome } from "../paths.js";
 import { Random } from "../random.js";
-import { saveCheckpoint } from "./checkpoint.js";
+import { restoreCheckpoint, saveCheckpoint } from "./checkpoint.js";
+import { checkMemory } from "./memory.js";
 import { recipeOf, type Recipe } from "./recipe.js";
 import type { EpochRecord, StepRecord, TrainingState } from "./records.js";
 import { DivergedError, trainStep } from "./step.js";
@@ -69,6 +70,7 @@ export interface Run {
 export async function train(model: Model, dataset: Dataset, options: TrainOptions, context: Context): Promise<Run> {
   const recipe = effectiveRecipe(model, options);
   const items = splitItems(dataset, options.split ?? "train");
+  checkMemory(model.config, recipe);
   const pairsPerEpoch = recipe.sampling === "images" ? items.length : items.reduce((n, i) => n + i.captions.length, 0);
   const stepsPerEpoch = Math.floor(pairsPerEpoch / recipe.batchSize);
   if (stepsPerEpoch === 0) {
@@ -83,6 +85,7 @@ export async function train(model: Model, dataset: Dataset, options: TrainOption
     options.name ?? `${recipe.name}-${new Date().toISOString().slice(0, 19).replaceAll(":", "").replace("T", "-")}`;
   if (!/^[\p{L}\p{N}][\p{L}\p{N}_.-]*$/u.test(name)) {
     throw new AmsError(`"${name}" cannot be the name of a run`, {
+      where: "--name",
       hint: "use letters, digits, - . and _ (it names a folder), beginning with a letter or digit",
     });
   }
@@ -97,28 +100,23 @@ export async function train(model: Model, dataset: Dataset, options: TrainOption
     const { steps, epochs, step } = progression;
     return { name, recipe: recipe.name, steps, epochs, step, totalSteps, totalEpochs, status, secondsLeft };
   };
-  const report = (status: TrainingState["status"], secondsLeft: number): void => {
+  const report = (status: TrainingState["status"], secondsLeft: number, doing = ""): void => {
     const snapshot = state(status, secondsLeft);
     const { display } = options;
     context.progress({
       label: `training ${name}`,
       done: progression.step,
       total: totalSteps,
-      note: remark(snapshot),
+      note: remark(snapshot) + doing,
       ...(display === undefined ? {} : { display: () => display(snapshot) }),
     });
   };
   let lastSave = Date.now();
-  let savedStep = -1;
+  const checkpoints = path.join(folder, "checkpoints");
+  let savedStep = options.resume === true && recipe.quirks.resumeSchedule ? progression.step : -1;
   const checkpoint = (): void => {
     if (savedStep === progression.step) return;
-    saveCheckpoint(
-      path.join(folder, "checkpoints"),
-      model,
-      training.adam,
-      auxiliaryMap(training.auxiliary),
-      progression,
-    );
+    saveCheckpoint(checkpoints, model, training.adam, auxiliaryMap(training.auxiliary), progression);
     savedStep = progression.step;
     lastSave = Date.now();
   };
@@ -177,8 +175,8 @@ export async function train(model: Model, dataset: Dataset, options: TrainOption
       }
       if (stopped()) break;
       try {
-        await endEpoch(training, dataset, folder, options, context, epochStart, () => {
-          report("evaluating", 0);
+        await endEpoch(training, dataset, folder, options, context, epochStart, ({ label, done, total }) => {
+          report("evaluating", 0, `: ${label} ${done}/${total}`);
         });
       } catch (error) {
         if (!stopped()) throw error;
@@ -189,22 +187,36 @@ export async function train(model: Model, dataset: Dataset, options: TrainOption
   };
   writeRun(runOf("training"));
   try {
+    checkpoint(); // the start: what a training that diverges goes back to
     await runSteps();
+    checkpoint();
   } catch (error) {
-    // Steps since the last checkpoint are worth keeping, unless they are what went wrong.
-    if (!(error instanceof DivergedError)) checkpoint();
-    disposeTraining(training);
+    if (error instanceof DivergedError) {
+      const { adam, auxiliary } = training;
+      const good = restoreCheckpoint(checkpoints, model, adam, auxiliaryMap(auxiliary), context.note);
+      context.note(`the model has the weights of step ${good.step} of ${name} again`);
+    } else {
+      keepSteps(checkpoint, context);
+    }
     throw error;
+  } finally {
+    disposeTraining(training);
   }
 
-  const finished = progression.step >= totalSteps;
-  checkpoint();
-  const status = finished ? "finished" : "stopped";
+  const status = progression.step >= totalSteps ? "finished" : "stopped";
   report(status, 0);
   const run = runOf(status);
   writeRun(run);
-  disposeTraining(training);
   return run;
+}
+
+/** After an error: the steps since the last checkpoint are worth keeping, if the disk takes them. */
+function keepSteps(checkpoint: () => void, context: Context): void {
+  try {
+    checkpoint();
+  } catch (error) {
+    context.note(`the last steps could not be kept: ${(error as Error).message}`);
+  }
 }
 
 function effectiveRecipe(model: Model, options: TrainOptions): Recipe {
@@ -222,8 +234,10 @@ function effectiveRecipe(model: Model, options: TrainOptions): Recipe {
 function splitItems(dataset: Dataset, split: string): Item[] {
   const items = dataset.splits[split];
   if (items === undefined || items.length === 0) {
+    const filled = Object.keys(dataset.splits).filter((name) => (dataset.splits[name]?.length ?? 0) > 0);
     throw new AmsError(`${dataset.name} has no split "${split}" with images`, {
-      hint: `it has ${Object.keys(dataset.splits).join(", ")}`,
+      where: dataset.root,
+      hint: filled.length === 0 ? "none of its splits has images: open other data" : `it has ${filled.join(", ")}`,
     });
   }
   return items;
@@ -246,7 +260,7 @@ async function endEpoch(
   options: TrainOptions,
   context: Context,
   epochStart: number,
-  evaluating: () => void,
+  evaluating: Context["progress"],
 ): Promise<void> {
   const { model, recipe, progression } = training;
   const { epoch, step } = progression;
@@ -255,14 +269,14 @@ async function endEpoch(
   const images = Math.min(options.validate ?? 500, dataset.splits["val"]?.length ?? 0);
   const record: EpochRecord = { epoch, step, loss, seconds: (Date.now() - epochStart) / 1000 };
   if (images > 0) {
-    evaluating();
-    // Its own progress would push the training's display aside.
-    const quiet: Context = { ...context, progress: () => undefined };
+    evaluating({ label: "validating", done: 0, total: images });
+    // Its own progress would push the training's display aside: it becomes a remark there.
+    const remarks: Context = { ...context, progress: evaluating };
     const evaluation = await evaluate(
       model,
       dataset,
       { split: "val", images, pooled: recipe.score === "pooled" },
-      quiet,
+      remarks,
     );
     const { split, images: gallery, captions, i2t, t2i, rsum, ties, interval } = evaluation;
     record.evaluation = { split, images: gallery, captions, i2t, t2i, rsum, ties, interval };

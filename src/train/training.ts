@@ -1,5 +1,5 @@
 /** The state of a training: what it works on, and its folder, new or restored. */
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync, mkdirSync, renameSync } from "node:fs";
 import path from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
 import type { Context } from "../context.js";
@@ -38,6 +38,7 @@ export function prepare(
   const classes = recipe.labels > 0 ? labelClasses(items) : [];
   if (recipe.labels > 0 && classes.length === 0) {
     throw new AmsError(`recipe ${recipe.name} learns from labels, and this data has none`, {
+      where: dataset.root,
       hint: "use the scenes, or a recipe without labels",
     });
   }
@@ -96,30 +97,28 @@ export function openFolder(folder: string, training: Training, options: TrainOpt
   if (options.resume === true) {
     if (options.name === undefined) {
       throw new AmsError("--resume needs the name of the run", {
+        where: "--resume",
         hint: "%ams runs lists them; give --name NAME --resume",
       });
     }
+    const checkpoints = path.join(folder, "checkpoints");
+    const auxiliary = auxiliaryMap(training.auxiliary);
     const found = restoreCheckpoint(
-      path.join(folder, "checkpoints"),
+      checkpoints,
       model,
       training.adam,
-      auxiliaryMap(training.auxiliary),
-      (line) => {
-        context.note(line);
-      },
+      auxiliary,
+      context.note,
+      progression.fingerprint,
     );
-    if (found.fingerprint !== progression.fingerprint) {
-      throw new AmsError("the run was trained on other data than is loaded now", {
-        where: folder,
-        hint: "load the data that the run began with (its run.json names it), or start a new run",
-      });
-    }
     // The published code restarts at epoch 0 with the weights alone.
     if (recipe.quirks.resumeSchedule) {
       Object.assign(progression, { ...found, options: progression.options });
     } else {
       for (const { first, second } of training.adam.moments.values()) tf.dispose([first, second]);
       training.adam = createAdam();
+      // Steps are counted from 0 again: the old checkpoints would be taken for newer ones.
+      renameSync(checkpoints, `${checkpoints}-until-step-${found.step}-${Date.now()}`);
     }
   } else {
     if (existsSync(folder)) {

@@ -18,6 +18,7 @@ import { createParameters } from "../../src/model/parameters.js";
 import { halfDepth, sizes } from "../../src/model/config.js";
 import { packageRoot } from "../../src/paths.js";
 import { checkpointsIn } from "../../src/train/checkpoint.js";
+import { checkMemory, stepMemory } from "../../src/train/memory.js";
 import { recipeOf, recipes } from "../../src/train/recipe.js";
 import { train, type Run, type TrainOptions } from "../../src/train/trainer.js";
 import { largestDifference } from "../golden.js";
@@ -167,7 +168,28 @@ describe("bad input", () => {
     await assert.rejects(poisoned, (error: AmsError) =>
       /NaN[^]*step 4[^]*--learning-rate/.test(error.lines().join("\n")),
     );
-    assert.equal(checkpointsIn(path.join(home, "runs", name, "checkpoints")).length, 1);
+    const folders = checkpointsIn(path.join(home, "runs", name, "checkpoints"));
+    assert.deepEqual(
+      folders.map((folder) => path.basename(folder)),
+      ["step-00000000", "step-00000002"],
+    );
+    assert.ok(weightsOf(model).every(Number.isFinite), "the model has its last good weights again");
+  });
+
+  test("a batch that cannot fit into memory names one that does, before anything is computed", () => {
+    const recipe = { ...recipeOf("scenes-contrast"), batchSize: 400 };
+    assert.throws(
+      () => {
+        checkMemory(sizes.small, recipe, 8e9);
+      },
+      (error: AmsError) => {
+        const fits = Number(/--batch-size (\d+)/.exec(error.hint ?? "")?.[1]);
+        assert.ok(fits >= 32 && fits < 400, `names ${fits}`);
+        assert.ok(stepMemory(sizes.small, { ...recipe, batchSize: fits }) <= 8e9);
+        return /400 pairs needs about/.test(error.message);
+      },
+    );
+    checkMemory(sizes.base, { ...recipeOf("ams-published"), batchSize: 4 }, 16e9);
   });
 
   test("data other than the run's is refused at resume", async () => {
