@@ -55,7 +55,10 @@ export function parseMagics(source: string, names: Names): ParsedMagics {
     const [text, name = "", args = ""] = whole;
     const bodyStart = text.length;
     const argsStart = text.trimEnd().length - args.trimEnd().length;
-    return { cell: { name, args: args.trim(), argsStart, body: source.slice(bodyStart), bodyStart }, calls: [] };
+    return {
+      cell: { name, args: withoutComment(args).trim(), argsStart, body: source.slice(bodyStart), bodyStart },
+      calls: [],
+    };
   }
   if (!/[%!?]/.test(source)) return { calls: [] };
   return { calls: scan(source, names) };
@@ -169,7 +172,8 @@ function match(
 
   const magic = at(lineMagic);
   if (magic === null) return undefined;
-  const [, name = "", rest = ""] = magic;
+  const [, name = "", written = ""] = magic;
+  const rest = withoutComment(written);
   // After `a` without a semicolon `%b` is a remainder, unless b is a magic.
   if (unfinished && !names.isMagic(name)) return undefined;
   const end = start + 1 + name.length + rest.trimEnd().length;
@@ -186,6 +190,14 @@ function match(
   }
   const args = assigned ? rest.trim().replace(/;$/, "") : rest.trim();
   return { call: { kind: "magic", name, args, statement: !assigned }, start, end, argsStart };
+}
+
+/** Without a `// comment` at its end. One follows a blank, outside quotes: the slashes of http://host are none. */
+function withoutComment(text: string): string {
+  // A quote opens only where a word could begin, so that "the dog's ball" holds none.
+  for (const { 0: found, index } of text.matchAll(/(?<!\w)(["'`])(?:\\.|(?!\1).)*\1|(?<![^ \t])\/\/.*/g))
+    if (found.startsWith("//")) return text.slice(0, index);
+  return text;
 }
 
 /** Whether an expression can end with the token, so that `/` divides and `%` takes a remainder. A block's `}` does not. */

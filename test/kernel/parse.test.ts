@@ -1,11 +1,14 @@
 /** Where a magic is a magic and where TypeScript stays TypeScript. */
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import path from "node:path";
 import { describe, test } from "node:test";
 import { parseMagics } from "../../kernel/magics/parse.js";
 import { rewriteMagics } from "../../kernel/magics/rewrite.js";
 import { isComplete } from "../../kernel/language/isComplete.js";
 import { toCodePoints, toUtf16 } from "../../kernel/language/cursor.js";
 import { nearest } from "../../kernel/magics/nearest.js";
+import { packageRoot } from "../../src/paths.js";
 
 const names = { isMagic: (name: string) => name === "ams", isVariable: (name: string) => name === "flag" };
 const calls = (source: string): unknown[] =>
@@ -44,6 +47,34 @@ describe("a magic", () => {
 
   test("may contain quotes that would open a string in TypeScript", () => {
     assert.equal(calls("%ams search the dog's ball\n%ams x").length, 2);
+  });
+
+  test("may be followed by a comment, which is none of its arguments", () => {
+    const args = (line: string): unknown => {
+      const [found] = parseMagics(line, names).calls;
+      return found?.call.kind === "shell" ? undefined : found?.call.args;
+    };
+    for (const [line, wanted] of [
+      ["%ams data scenes   // draws them", "data scenes"],
+      ["const a = %ams data scenes; // draws them", "data scenes"],
+      ["%ams // the verbs", ""],
+      ["%ams data http://host/a // b", "data http://host/a"],
+      ["%ams search 'a // b' \"c // d\"", "search 'a // b' \"c // d\""],
+      ["%ams search the dog's ball // it's one", "search the dog's ball"],
+      ["%ams train? // explains", "train"],
+    ] as const)
+      assert.equal(args(line), wanted, line);
+    assert.equal(parseMagics("%ams x // y\n", names).calls[0]?.last, true);
+    assert.equal(parseMagics("%%writefile a.txt // y\nz", names).cell?.args, "a.txt");
+  });
+
+  test("of the README's five minutes runs as pasted, and shows the data", () => {
+    const readme = readFileSync(path.join(packageRoot(), "README.md"), "utf8");
+    const block = /## Five minutes[^]*?```\n([^]*?)```/.exec(readme)?.[1] ?? "";
+    const found = parseMagics(block, names).calls.map(({ call }) => call);
+    assert.ok(found.length >= 6, block);
+    for (const call of found) assert.ok(call.kind === "magic" && !call.args.includes("//"), JSON.stringify(call));
+    assert.match(block, /^scenes( |$)/m);
   });
 
   for (const [where, source] of [
