@@ -146,7 +146,11 @@ async function runCellMagic(task: ExecuteTask, cell: CellMagic, host: ExecuteHos
   const magic = host.language.plugins.get(cell.name);
   const work = magic.cell?.bind(magic);
   if (work === undefined)
-    throw userError(`%${cell.name} is no cell magic`, `%${cell.name} takes one line; %lsmagic lists all magics`);
+    throw userError(
+      `%${cell.name} is no cell magic`,
+      `%${cell.name} takes one line; %lsmagic lists all magics`,
+      `%%${cell.name}, the cell's first line`,
+    );
   let value: unknown;
   const run = async (): Promise<void> => {
     value = await withContext(host.context, (context) => work(cell.args, cell.body, context));

@@ -71,7 +71,7 @@ export function createPlugins(
       if (magic !== undefined) return magic;
       const near = nearest(name, magics.keys());
       const hint = near.length > 0 ? `did you mean ${near.map((n) => `%${n}`).join(" or ")}? ` : "";
-      throw userError(`there is no magic %${name}`, `${hint}%lsmagic lists all of them`);
+      throw userError(`there is no magic %${name}`, `${hint}%lsmagic lists all of them`, `%${name}`);
     },
     all: () => [...magics.values()].sort((a, b) => a.name.localeCompare(b.name)),
     isMagic: (name) => magics.has(name) || pending.some(({ names }) => names.includes(name)),
@@ -100,7 +100,11 @@ export function createPlugins(
 }
 
 /** An error of three lines for people: shown without a stack. */
-export function userError(message: string, hint?: string): Error {
-  const lines = [message, ...(hint === undefined ? [] : [`to do: ${hint}`])];
+export function userError(message: string, hint?: string, where?: string): Error {
+  const lines = [
+    message,
+    ...(where === undefined ? [] : [`where: ${where}`]),
+    ...(hint === undefined ? [] : [`to do: ${hint}`]),
+  ];
   return Object.assign(new Error(message), { name: "AmsError", lines: () => lines });
 }

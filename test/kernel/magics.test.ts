@@ -58,7 +58,14 @@ describe("magics", () => {
   test("an unknown magic names the nearest ones", async () => {
     assert.match(
       String((await kernel.execute("%stepz 1")).error?.evalue),
-      /there is no magic %stepz\nto do: did you mean %steps\?/,
+      /there is no magic %stepz\nwhere: %stepz\nto do: did you mean %steps\?/,
+    );
+  });
+
+  test("a line magic over a whole cell says what it is", async () => {
+    assert.match(
+      String((await kernel.execute("%%cd /tmp\n1")).error?.evalue),
+      /%cd is no cell magic\nwhere: %%cd.*\nto do: %cd takes one line/,
     );
   });
 
