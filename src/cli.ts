@@ -47,7 +47,8 @@ export async function main(words: string[], host: Host): Promise<number> {
   } catch (error) {
     return fail(error, exitCode.usage);
   }
-  if ("text" in request) return print(request.text);
+  if ("help" in request || "version" in request)
+    return print(json ? JSON.stringify(request) : Object.values(request).join());
 
   const { command, options } = request;
   const context = terminalContext(stderr, signal);
@@ -67,18 +68,18 @@ export async function main(words: string[], host: Host): Promise<number> {
   }
 }
 
-type Request = { text: string } | { command: Command; options: Record<string, unknown> };
+type Request = { help: string } | { version: string } | { command: Command; options: Record<string, unknown> };
 
 /** What the words ask for: a text (help, version), or a command with its options. */
 function read(words: string[], commands: Command[]): Request {
   const [verb, topic] = words;
-  if (verb === "--version" || verb === "-v") return { text: version() };
+  if (verb === "--version" || verb === "-v") return { version: version() };
   if (verb === undefined || verb === "help" || verb === "--help" || verb === "-h") {
     const command = topic === undefined ? undefined : findCommand(topic, commands);
-    return { text: (command === undefined ? overview(commands, "ams ") : commandHelp(command, "ams "))["text/plain"] };
+    return { help: (command === undefined ? overview(commands, "ams ") : commandHelp(command, "ams "))["text/plain"] };
   }
   const { command, options, help } = parseWords(words, commands);
-  return help ? { text: commandHelp(command, "ams ")["text/plain"] } : { command, options };
+  return help ? { help: commandHelp(command, "ams ")["text/plain"] } : { command, options };
 }
 
 async function textOf(result: unknown): Promise<string> {

@@ -202,16 +202,30 @@ function refusal(command: Command, info: OptionInfo, issue: Issue, value: unknow
       hint: suggestion(String(wrong), info.choices, `use one of ${info.choices.join(", ")}`),
     });
   }
-  return new AmsError(`${name}: ${show(wrong)} ${reason(issue, info)}`, { where, hint: info.help });
+  const hint = `${remedy(issue, info)}${info.help}`;
+  return new AmsError(`${name}: ${show(wrong)} ${reason(issue, info)}`, { where, hint });
 }
 
 function reason(issue: Issue, info: OptionInfo): string {
   if (issue.code === "invalid_value") return `can only be ${issue.values.map(String).join(" or ")}`;
-  if (issue.code === "too_small") return `is below the least value ${String(issue.minimum)}`;
+  if (issue.code === "too_small")
+    return issue.inclusive === false
+      ? `is not above ${String(issue.minimum)}`
+      : `is below the least value ${String(issue.minimum)}`;
   if (issue.code === "too_big") return `is above the greatest value ${String(issue.maximum)}`;
   const kinds = { boolean: "true or false", integer: "a whole number", number: "a number", string: "a text" };
   const expected = info.kinds.map((kind) => kinds[kind]).join(" or ");
   return expected === "" ? issue.message : `is not ${expected}`;
+}
+
+/** What to give instead of a number that is out of range. */
+function remedy(issue: Issue, { flag }: OptionInfo): string {
+  if (issue.code === "too_small")
+    return issue.inclusive === false
+      ? `give ${flag} more than ${String(issue.minimum)}: `
+      : `give ${flag} ${String(issue.minimum)} or more: `;
+  if (issue.code === "too_big") return `give ${flag} ${String(issue.maximum)} or less: `;
+  return "";
 }
 
 function show(value: unknown): string {

@@ -116,6 +116,21 @@ describe("the command line", () => {
     assert.equal((await run("--version")).out, `${version}\n`);
   });
 
+  test("help and version with --json are one object too", async () => {
+    const object = async (line: string): Promise<Record<string, string>> =>
+      JSON.parse((await run(line)).out) as Record<string, string>;
+    for (const line of ["--json", "help --json"]) assert.match((await object(line))["help"] ?? "", /ams train/, line);
+    assert.match((await object("train --help --json"))["help"] ?? "", /--epochs N/);
+    assert.deepEqual(Object.keys(await object("--version --json")), ["version"]);
+  });
+
+  test("a number out of range says what to give", async () => {
+    const { code, err } = await run("train --steps 0");
+    assert.equal(code, exitCode.usage);
+    assert.match(err, /^--steps: 0 is below the least value 1\nwhere: .*--steps 0\nto do: give --steps 1 or more: /);
+    assert.match((await run("train --lr 0")).err, /0 is not above 0\n.*\nto do: give --learning-rate more than 0: /);
+  });
+
   test("the verbs of the command line alone are there", async () => {
     const { out } = await run("help");
     for (const verb of ["install", "uninstall", "lab"]) assert.ok(out.includes(`ams ${verb}`), verb);
