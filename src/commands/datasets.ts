@@ -160,11 +160,16 @@ function ownFolder(text: string, session: Session): string {
   });
 }
 
+/** The names of the splits that have images. */
+export function filledSplits({ splits }: Dataset): string[] {
+  return Object.keys(splits).filter((name) => splits[name]?.length !== 0);
+}
+
 /** The items of a split. Throws an AmsError with the nearest split names. */
 export function splitOf(dataset: Dataset, split: string): Item[] {
   const items = dataset.splits[split];
   if (items !== undefined && items.length > 0) return items;
-  const names = Object.keys(dataset.splits).filter((name) => dataset.splits[name]?.length !== 0);
+  const names = filledSplits(dataset);
   throw new AmsError(`${dataset.name} has no split "${split}" with images`, {
     where: `--split ${split}`,
     hint: suggestion(split, names, `it has ${names.join(", ")}`),

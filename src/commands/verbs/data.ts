@@ -3,7 +3,7 @@ import { z } from "zod";
 import type { Dataset } from "../../data/dataset.js";
 import { AmsError } from "../../errors.js";
 import { defineCommand, option } from "../command.js";
-import { dataAliases, dataOptions, openDataset, splitOf } from "../datasets.js";
+import { dataAliases, dataOptions, filledSplits, openDataset, splitOf } from "../datasets.js";
 import { datasetDisplay } from "../show/dataset.js";
 import { shown } from "../show/shown.js";
 
@@ -36,7 +36,7 @@ export const dataCommand = defineCommand({
       value: "N",
     }),
     split: option(z.string().optional(), {
-      help: "the split that samples come from (default: the first)",
+      help: "the split that samples come from (default: the first with images)",
       complete: "split",
     }),
     samples: option(z.int().min(0).max(100).default(6), { help: "samples to show", value: "N" }),
@@ -72,7 +72,7 @@ export const dataCommand = defineCommand({
         ? await openDataset({ ...options, data }, { scenes, skipProblems }, context, session)
         : data;
     session.dataset = dataset;
-    const split = options.split ?? Object.keys(dataset.splits)[0] ?? "train";
+    const split = options.split ?? filledSplits(dataset)[0] ?? "train";
     splitOf(dataset, split);
     return shown(dataset, () => datasetDisplay(dataset, split, samples));
   },
