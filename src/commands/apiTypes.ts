@@ -43,7 +43,7 @@ export interface DataArguments {
   seed?: number;
   /** Scenes: side of the images (default 128). */
   pixels?: number;
-  /** The split that samples come from (default: the first). */
+  /** The split that samples come from (default: the first with images). */
   split?: string;
   /** Samples to show. Default: 6. */
   samples?: number;
@@ -113,10 +113,12 @@ export interface TrainArguments {
   checkpointSeconds?: number;
   /** Of the run and its folder (default: recipe and time). */
   name?: string;
-  /** Go on with this run, or with the latest one that is not finished. */
+  /** Go on with this run, or with the latest unfinished one that has a checkpoint. */
   resume?: boolean | string;
   /** Changes to the recipe, e.g. {flip: 0}. */
   overrides?: Partial<Recipe>;
+  /** The run's folder, as published; its last part becomes the run's --name. */
+  loggerName?: string;
   /** Inverse temperature of the attention, as published; the score is defined with 20. */
   lambdaSoftmax?: number;
   /** Of the threshold mining, as published; it is defined with 2. */
@@ -135,8 +137,6 @@ export interface TrainArguments {
   batchSizeTrain?: TrainArguments["batchSize"];
   /** The same as `epochs`. */
   numEpochs?: TrainArguments["epochs"];
-  /** The same as `name`. */
-  loggerName?: TrainArguments["name"];
 }
 
 /** Options of `ams.eval`. */

@@ -12,8 +12,8 @@ export interface StoredRun {
   recipe: string;
   /** The options that it was started with. */
   options: Record<string, unknown>;
-  /** "unfinished": its process ended without writing the end (or still runs). */
-  status: "finished" | "stopped" | "unfinished";
+  /** "unfinished": its process ended without writing the end (or still runs). "unreadable": its record is damaged. */
+  status: "finished" | "stopped" | "unfinished" | "unreadable";
   epochs: EpochRecord[];
   /** Steps done, and the loss of the last one; undefined before the first. */
   lastStep: Pick<StepRecord, "step" | "loss"> | undefined;
@@ -35,9 +35,16 @@ export function readRuns(): StoredRun[] {
     .sort((a, b) => b.changed.getTime() - a.changed.getTime());
 }
 
-/** One run by name. Throws an AmsError with the nearest names. */
+/** One run by name. Throws an AmsError with the nearest names, or with the record that cannot be read. */
 export function findRun(name: string): StoredRun {
-  if (existsSync(path.join(runFolder(name), "steps.jsonl"))) return readRun(name);
+  if (existsSync(path.join(runFolder(name), "steps.jsonl"))) {
+    const run = readRun(name);
+    if (run.status !== "unreadable") return run;
+    throw new AmsError(`the record of run "${name}" cannot be read`, {
+      where: path.join(run.folder, "run.json"),
+      hint: "remove the run's folder, or restore this file",
+    });
+  }
   const names = readRuns().map((run) => run.name);
   throw new AmsError(`there is no run "${name}"`, {
     where: runFolder(name),
@@ -50,25 +57,31 @@ function readRun(name: string): StoredRun {
   const steps = path.join(folder, "steps.jsonl");
   const changed = statSync(steps).mtime;
   const lastStep = readSteps(name).at(-1);
-  const summary = newest([path.join(folder, "run.json"), ...checkpointStates(folder)]);
-  if (summary === undefined) {
-    return { name, folder, recipe: "?", options: {}, status: "unfinished", epochs: [], lastStep, changed };
+  const known = { name, folder, recipe: "?", options: {}, epochs: [], lastStep, changed };
+  const records = newestFirst([path.join(folder, "run.json"), ...checkpointStates(folder)]);
+  if (records.length === 0) return { ...known, status: "unfinished" };
+  // A damaged record hides no run: an older one serves, and the list goes on without any.
+  for (const record of records) {
+    const told = readRecord(record);
+    if (told !== undefined) return { ...known, ...told };
   }
+  return { ...known, status: "unreadable" };
+}
+
+type Told = Pick<StoredRun, "recipe" | "options" | "status" | "epochs">;
+
+/** What a run.json or a checkpoint's state.json tells of its run; undefined when it is damaged. */
+function readRecord(file: string): Told | undefined {
+  let stored: Partial<Told> | null;
   try {
-    const stored = JSON.parse(readFileSync(summary, "utf8")) as Partial<StoredRun>;
-    const { recipe, options, epochs } = stored;
-    // "training" on disk: its process ended without writing the end, or still runs.
-    const status = stored.status === "finished" || stored.status === "stopped" ? stored.status : "unfinished";
-    if (recipe === undefined || options === undefined || epochs === undefined)
-      throw new Error("recipe, options or epochs missing");
-    return { name, folder, recipe, options, status, epochs, lastStep, changed };
-  } catch (cause) {
-    throw new AmsError(`the record of run "${name}" cannot be read`, {
-      where: summary,
-      hint: "remove the run's folder, or restore this file",
-      cause,
-    });
+    stored = JSON.parse(readFileSync(file, "utf8")) as Partial<Told> | null;
+  } catch {
+    return undefined;
   }
+  const { recipe, options, epochs, status } = stored ?? {};
+  if (recipe === undefined || options === undefined || epochs === undefined) return undefined;
+  // "training" on disk: its process ended without writing the end, or still runs.
+  return { recipe, options, epochs, status: status === "finished" || status === "stopped" ? status : "unfinished" };
 }
 
 /**
@@ -91,11 +104,11 @@ export function readSteps(name: string): StepRecord[] {
   return steps;
 }
 
-/** The folder of the newest checkpoint of a run; undefined when it has none. */
-export function lastCheckpoint(folder: string): string | undefined {
-  const states = checkpointStates(folder);
-  const last = states.at(-1);
-  return last === undefined ? undefined : path.dirname(last);
+/** The folders of a run's checkpoints, the newest first. */
+export function checkpointFolders(folder: string): string[] {
+  return checkpointStates(folder)
+    .map((file) => path.dirname(file))
+    .reverse();
 }
 
 function checkpointStates(folder: string): string[] {
@@ -108,6 +121,6 @@ function checkpointStates(folder: string): string[] {
     .filter((file) => existsSync(file));
 }
 
-function newest(files: string[]): string | undefined {
-  return files.filter((file) => existsSync(file)).sort((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs)[0];
+function newestFirst(files: string[]): string[] {
+  return files.filter((file) => existsSync(file)).sort((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs);
 }

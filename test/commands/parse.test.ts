@@ -64,7 +64,7 @@ describe("reading options", () => {
   });
 
   test("negative numbers are values, not flags", () => {
-    assert.match(refusal("fit --lr -1").message, /--learning-rate: -1 is below/);
+    assert.match(refusal("fit --lr -1").message, /--learning-rate: -1 is not above 0/);
   });
 
   test("the second name of a verb works", () => {
@@ -159,7 +159,7 @@ describe("the real table", () => {
       epochs: 25,
     };
     for (const [key, value] of Object.entries(wanted)) assert.equal(read[key], value, key);
-    assert.deepEqual([read["gradClip"], read["name"], read["resume"]], [2, "runs/f30k", "first"]);
+    assert.deepEqual([read["gradClip"], read["loggerName"], read["resume"]], [2, "runs/f30k", "first"]);
   });
 
   test("the published --test line evaluates the checkpoint on the test split", () => {

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { describe, test } from "node:test";
-import { findRun, lastCheckpoint, readRuns, readSteps, runFolder } from "../../src/commands/runList.js";
+import { checkpointFolders, findRun, readRuns, readSteps, runFolder } from "../../src/commands/runList.js";
 import { AmsError } from "../../src/errors.js";
 
 process.env["AMS_HOME"] = mkdtempSync(path.join(tmpdir(), "ams-runs-"));
@@ -51,7 +51,8 @@ describe("runs on disk", () => {
     });
     const found = findRun("died");
     assert.deepEqual([found.status, found.options, found.lastStep?.step], ["unfinished", { seed: 7 }, 2]);
-    assert.equal(lastCheckpoint(found.folder), path.join(found.folder, "checkpoints", "step-00000002"));
+    const folders = ["step-00000002", "step-00000001"].map((step) => path.join(found.folder, "checkpoints", step));
+    assert.deepEqual(checkpointFolders(found.folder), folders);
   });
 
   test("steps that were done again after a resume count once, as done last", () => {
@@ -71,5 +72,25 @@ describe("runs on disk", () => {
       () => findRun("broken"),
       (error: unknown) => error instanceof AmsError && (error.where ?? "").endsWith("run.json"),
     );
+  });
+
+  test("a damaged record hides neither the list nor the nearest names", () => {
+    makeRun("broken", { "steps.jsonl": `${record(1, 3)}\n`, "run.json": "{" });
+    makeRun("empty", { "steps.jsonl": "", "run.json": "null" });
+    const status = (name: string): unknown => readRuns().find((run) => run.name === name)?.status;
+    assert.deepEqual([status("broken"), status("empty"), status("done")], ["unreadable", "unreadable", "finished"]);
+    assert.throws(
+      () => findRun("don"),
+      (error: unknown) => error instanceof AmsError && /did you mean done\?/.test(error.hint ?? ""),
+    );
+  });
+
+  test("beside a damaged run.json, a checkpoint still tells of its run", () => {
+    makeRun("told", {
+      "steps.jsonl": `${record(1, 3)}\n`,
+      "checkpoints/step-00000001/state.json": JSON.stringify({ recipe: "scenes-contrast", options: {}, epochs: [] }),
+      "run.json": "{",
+    });
+    assert.deepEqual([findRun("told").recipe, findRun("told").status], ["scenes-contrast", "unfinished"]);
   });
 });

@@ -8,6 +8,7 @@ import { openDataset, splitOf, wantDataset } from "../../src/commands/datasets.j
 import { checkpointFolder, wantModel } from "../../src/commands/models.js";
 import { createSession, resolvePath, setModel, type Session } from "../../src/commands/session.js";
 import { buildCommand } from "../../src/commands/verbs/build.js";
+import { dataCommand } from "../../src/commands/verbs/data.js";
 import { evalCommand } from "../../src/commands/verbs/eval.js";
 import { exportCommand } from "../../src/commands/verbs/export.js";
 import { plotCommand } from "../../src/commands/verbs/plot.js";
@@ -101,6 +102,11 @@ describe("data sets", () => {
     const session = fresh();
     await openDataset({ data: "table" }, {}, silentContext, session);
     assert.equal(session.dataset?.splits["test"]?.[0]?.captions[0]?.text, "a dog");
+  });
+
+  test("a folder whose first split is empty shows the first that has images", async () => {
+    const opened = { ...dataset, splits: { ...dataset.splits, train: [] } };
+    assert.equal(await run(dataCommand, { data: opened, samples: 0 }), opened);
   });
 
   test("an unknown split names the splits that there are", () => {
@@ -242,6 +248,12 @@ describe("runs and queries", () => {
     assert.match(await lines(run(plotCommand, { figure: "history", run: "nope" })), /there is no run "nope"/);
     assert.match(await lines(run(trainCommand, { data: dataset, resume: true })), /no unfinished run/);
     assert.match(await lines(run(trainCommand, { data: dataset, resume: "nope" })), /there is no run "nope"/);
+  });
+
+  test("the name of a run is no path; of the published logger_name the last part counts", async () => {
+    assert.match(await lines(run(trainCommand, { data: dataset, name: "../x" })), /no path\nwhere: --name \.\.\/x/);
+    const resumed = run(trainCommand, { data: dataset, loggerName: "runs/f30k", resume: true });
+    assert.match(await lines(resumed), /there is no run "f30k"/);
   });
 
   test("a query is a text, or the path of a picture that is there", () => {

@@ -68,7 +68,7 @@ function tableOf(run: string | undefined, session: Session): string {
   if (run !== undefined) return epochsCsv(findRun(run).epochs);
   if (session.evaluations.length > 0) return evaluationsCsv(session.evaluations);
   if (session.run !== undefined) return epochsCsv(session.run.epochs);
-  const latest = readRuns()[0];
+  const latest = readRuns().find((run) => run.status !== "unreadable");
   if (latest !== undefined) return epochsCsv(latest.epochs);
   throw new AmsError("there is no table to write", {
     where: "ams export table",

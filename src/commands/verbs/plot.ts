@@ -168,7 +168,7 @@ function splitsOf({ split }: PlotOptions): string[] {
 export async function history(name: string | undefined, session: Session): Promise<Figure> {
   const { historyFigure } = await import("../../plot/history.js");
   if (name === undefined && session.run !== undefined) return historyFigure(session.run);
-  const latest = name ?? readRuns()[0]?.name;
+  const latest = name ?? readRuns().find((run) => run.status !== "unreadable")?.name;
   if (latest === undefined) {
     throw new AmsError("there is no run to draw", { where: "ams plot history", hint: "make one: ams train" });
   }

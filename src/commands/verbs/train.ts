@@ -2,15 +2,16 @@
 import path from "node:path";
 import { z } from "zod";
 import type { Context } from "../../context.js";
+import type { Dataset } from "../../data/dataset.js";
 import { AmsError } from "../../errors.js";
 import type { Model } from "../../model/ams.js";
 import type { Recipe } from "../../train/recipe.js";
 import type { Run, TrainOptions } from "../../train/trainer.js";
 import { defineCommand, option } from "../command.js";
-import { dataAliases, dataOptions, wantDataset } from "../datasets.js";
+import { dataAliases, dataOptions, openDataset, wantDataset, type DataChoice } from "../datasets.js";
 import { wantEngine } from "../engines.js";
 import { modelOptions, shippedModels, wantModel } from "../models.js";
-import { findRun, lastCheckpoint, readRuns, type StoredRun } from "../runList.js";
+import { checkpointFolders, findRun, readRuns, runFolder, type StoredRun } from "../runList.js";
 import { setModel, type Session } from "../session.js";
 import { trainingDisplay } from "../show/training.js";
 import { recipeOption, sizeOption } from "./build.js";
@@ -51,7 +52,7 @@ const trainShape = {
     value: "NAME",
   }),
   resume: option(z.union([z.boolean(), z.string()]).optional(), {
-    help: "go on with this run, or with the latest one that is not finished",
+    help: "go on with this run, or with the latest unfinished one that has a checkpoint",
     value: "RUN",
     complete: "run",
   }),
@@ -59,6 +60,10 @@ const trainShape = {
     help: "changes to the recipe, e.g. {flip: 0}",
     type: "Partial<Recipe>",
     codeOnly: true,
+  }),
+  loggerName: option(z.string().optional(), {
+    help: "the run's folder, as published; its last part becomes the run's --name",
+    value: "PATH",
   }),
   lambdaSoftmax: option(z.literal(20).optional(), {
     help: "inverse temperature of the attention, as published; the score is defined with 20",
@@ -83,7 +88,6 @@ export const trainCommand = defineCommand({
     bs: "batchSize",
     batchSizeTrain: "batchSize",
     numEpochs: "epochs",
-    loggerName: "name",
   },
   redirect: { flag: "test", verb: "eval", arguments: ["--split", "test"] },
   examples: [
@@ -94,16 +98,18 @@ export const trainCommand = defineCommand({
   ],
   resultType: "Run",
   run: async (options, context, session): Promise<Run> => {
-    const stored = options.resume === undefined || options.resume === false ? undefined : runToResume(options, session);
+    const name = runName(options);
+    const stored =
+      options.resume === undefined || options.resume === false ? undefined : runToResume({ ...options, name }, session);
     await wantEngine(context, session);
-    const dataset = await wantDataset(options, context, session);
+    const dataset = await trainingData(options, stored, context, session);
     const model = await startingModel(options, stored, context, session);
     const { train } = await import("../../train/trainer.js");
     const recipe = options.recipe ?? stored?.recipe ?? nextRecipe(model);
     if (recipe !== undefined && options.recipe === undefined && stored === undefined) {
       context.note(`the model is pretrained: going on with the recipe ${recipe} (--recipe chooses another)`);
     }
-    const run = await train(model, dataset, trainOptions({ ...options, recipe }, stored), context);
+    const run = await train(model, dataset, trainOptions({ ...options, name, recipe }, stored), context);
     session.evaluations = []; // they were made with the weights before
     setModel(session, run.model);
     session.run = run;
@@ -129,17 +135,86 @@ interface Given extends Record<string, unknown> {
   name?: string | undefined;
 }
 
-/** The run of `--resume NAME` or `--name NAME --resume`; of `--resume` alone the latest that is not finished. */
+/** The run of `--resume NAME` or `--name NAME --resume`; of `--resume` alone the latest unfinished one with a checkpoint. */
 function runToResume({ resume, name }: Given, session: Session): StoredRun {
   const named = typeof resume === "string" ? resume : name;
   if (named !== undefined) return findRun(path.basename(named));
   const latest = session.run?.status === "stopped" ? session.run.name : undefined;
-  const open = latest ?? readRuns().find((run) => run.status !== "finished")?.name;
+  const goesOn = ({ status, folder }: StoredRun): boolean =>
+    (status === "stopped" || status === "unfinished") && checkpointFolders(folder).length > 0;
+  const open = latest ?? readRuns().find(goesOn)?.name;
   if (open !== undefined) return findRun(open);
   throw new AmsError("there is no unfinished run to go on with", {
     where: "ams train --resume",
     hint: "`ams runs` lists the runs; --resume NAME --epochs N lets a finished one go on",
   });
+}
+
+/** The name of the run to be. The published --logger_name is a path, of which the last part counts. */
+function runName({
+  name,
+  loggerName,
+}: {
+  name?: string | undefined;
+  loggerName?: string | undefined;
+}): string | undefined {
+  if (name === undefined) return loggerName === undefined ? undefined : path.basename(loggerName);
+  if (!/[/\\]/.test(name)) return name;
+  throw new AmsError("the name of a run is no path", {
+    where: `--name ${name}`,
+    hint: `write --name ${path.basename(name)}; runs lie in ${path.dirname(runFolder(name))}, and AMS_HOME moves them`,
+  });
+}
+
+/** The data set as chosen; that of a resumed run is the one that it was trained on. */
+async function trainingData(
+  choice: DataChoice,
+  stored: StoredRun | undefined,
+  context: Context,
+  session: Session,
+): Promise<Dataset> {
+  const chosen = [choice.data, choice.root, choice.annotations, choice.captions].some((value) => value !== undefined);
+  const before = stored?.options["data"] as { name?: string; root?: string } | undefined;
+  const { name, root } = before ?? {};
+  if (chosen || stored === undefined || name === undefined || root === undefined) {
+    return wantDataset(choice, context, session);
+  }
+  const open = session.dataset;
+  if (open?.name === name && open.root === root) return open;
+  const annotated = name === "flickr30k" || name === "coco";
+  // The scenes' root is the folder of images inside their own.
+  const where = annotated ? { data: name, root } : { data: name === "scenes" ? path.dirname(root) : root };
+  try {
+    return await openDataset(where, {}, context, session);
+  } catch (cause) {
+    const place = annotated ? `${name} --root ${root} --annotations DIR` : `${where.data} --captions FILE`;
+    throw new AmsError(`the data that run "${stored.name}" was trained on cannot be opened: ${name}`, {
+      where: `${root}${cause instanceof AmsError ? ` (${cause.message})` : ""}`,
+      hint: `say where it is: ams train --name ${stored.name} --resume --data ${name === "scenes" ? "DIR" : place}`,
+      cause,
+    });
+  }
+}
+
+/** The model of a run's newest checkpoint that can be read; the trainer then restores the newest whole one into it. */
+async function checkpointModel(stored: StoredRun, context: Context, session: Session): Promise<Model> {
+  const folders = checkpointFolders(stored.folder);
+  for (const checkpoint of folders) {
+    try {
+      return await wantModel({ checkpoint }, context, session);
+    } catch (error) {
+      context.note(`checkpoint ${checkpoint} cannot be read (${(error as Error).message}): trying the one before`);
+    }
+  }
+  throw new AmsError(
+    folders.length === 0
+      ? `run "${stored.name}" has no checkpoint to go on from`
+      : `no checkpoint of run "${stored.name}" can be read`,
+    {
+      where: path.join(stored.folder, "checkpoints"),
+      hint: `${folders.length === 0 ? "it ended before its first checkpoint: " : ""}start it anew under another --name`,
+    },
+  );
 }
 
 async function startingModel(
@@ -157,14 +232,7 @@ async function startingModel(
   const { checkpoint, model, size, recipe, seed } = options;
   if (stored !== undefined) {
     if (session.run?.name === stored.name) return session.run.model;
-    const folder = lastCheckpoint(stored.folder);
-    if (folder === undefined) {
-      throw new AmsError(`run "${stored.name}" has no checkpoint to go on from`, {
-        where: stored.folder,
-        hint: "it ended before its first checkpoint: start it anew under another --name",
-      });
-    }
-    return wantModel({ checkpoint: folder }, context, session);
+    return checkpointModel(stored, context, session);
   }
   if (checkpoint !== undefined || model !== undefined) {
     const chosen = await wantModel({ checkpoint, model }, context, session);
@@ -215,7 +283,7 @@ function trainOptions(options: z.output<z.ZodObject<typeof trainShape>>, stored:
   const chosen = Object.fromEntries(
     kept.map((key) => [key, options[key] ?? before[key]] as const).filter(([, value]) => value !== undefined),
   );
-  const chosenName = stored?.name ?? (name === undefined ? undefined : path.basename(name));
+  const chosenName = stored?.name ?? name;
   return {
     ...chosen,
     ...(recipe === undefined ? {} : { recipe }),
