@@ -7,6 +7,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { MessageChannel, Worker } from "node:worker_threads";
+import { endAtOnce } from "./exit.js";
 import { readConnection, type Connection } from "./wire/connection.js";
 import { slots, type ToMain, type ToWire, type WireData } from "./wire/link.js";
 import { log } from "./wire/log.js";
@@ -17,6 +18,8 @@ let onSignal = (): void => undefined;
 process.on("SIGINT", () => {
   onSignal();
 });
+
+process.on("exit", endAtOnce);
 
 /** The plugin that comes with the kernel. */
 const plugins = [{ module: path.join(__dirname, "..", "src", "commands", "plugin.js"), names: ["ams"] }];
@@ -70,6 +73,9 @@ function main(): void {
     switch (message.type) {
       case "exit":
         process.exit(0);
+        break;
+      case "failed":
+        fail(`the wire thread failed: ${message.reason}`);
         break;
       case "interrupt":
         tell({ type: "interruptSeen" });

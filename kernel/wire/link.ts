@@ -29,7 +29,9 @@ export type ToMain =
   /** Ask the running cell to stop. */
   | { type: "interrupt" }
   /** The answer to the client is on its way: leave. */
-  | { type: "exit" };
+  | { type: "exit" }
+  /** The wire is dead: leave and say why. */
+  | { type: "failed"; reason: string };
 
 /** How a cell ended. `text` is its result as plain text, for the history. */
 export type Executed =

@@ -242,8 +242,13 @@ async function serve(): Promise<void> {
   status("starting");
 }
 
-// A failure here must end the process: a kernel whose wire is dead looks alive for a minute. Thrown from a fresh stack, it
-// becomes the worker's 'error' event.
+// A failure here must end the process: a kernel whose wire is dead looks alive for a minute. The main thread ends it, while
+// this one stays: a worker that is torn down under open sockets aborts inside zeromq.
+process.on("uncaughtException", (error) => {
+  parentPort?.postMessage({ type: "failed", reason: error.stack ?? error.message } satisfies ToMain);
+  // The main thread may load TypeScript for some seconds, or spin and never read this.
+  setTimeout(() => process.kill(process.pid, "SIGKILL"), 15_000);
+});
 serve().catch((error: unknown) => {
   setImmediate(() => {
     throw error as Error;

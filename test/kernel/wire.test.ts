@@ -220,6 +220,14 @@ test("a kernel whose port is taken ends with code 1 and says so", async () => {
   assert.match(log, /the wire thread failed: .*in use/i);
 });
 
+test("process.exit in a cell ends the kernel with that code", async () => {
+  const kernel = await startKernel();
+  await kernel.send("shell", "execute_request", { code: "process.exit(3)" });
+  if (kernel.process.exitCode === null) await once(kernel.process, "exit");
+  assert.equal(kernel.process.exitCode, 3, kernel.log());
+  await kernel.stop();
+});
+
 test("a kernel leaves when the process in JPY_PARENT_PID is gone", async () => {
   const parent = spawn("sleep", ["60"]);
   process.env["JPY_PARENT_PID"] = String(parent.pid);
