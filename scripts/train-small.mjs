@@ -66,7 +66,7 @@ ams.disposeModel(start);
 
 const encoders = await stage(small, data, plan.encoders);
 const grown = ams.grow(ams.grow(encoders, half), start.config);
-publish(grown, "scenes-encoders");
+publish(withFreshProjections(grown), "scenes-encoders");
 keepLog(plan.encoders);
 
 const scored = await stage(grown, data, plan.contrast);
@@ -89,6 +89,13 @@ for (const [split, captionsPerImage] of [
   writeFileSync(path.join(root, "models/scenes-small/results.json"), `${JSON.stringify(results, null, 2)}\n`);
 }
 process.exit(0);
+
+/** The pretrained encoders under random projections: where AMS starts, as from a pretrained ViT and BERT. */
+function withFreshProjections(model) {
+  const fresh = ams.createParameters(model.config, plan.seed);
+  const parameters = [...model.parameters].map(([name, v]) => [name, /\.fc\d+\./.test(name) ? fresh.get(name) : v]);
+  return { ...model, parameters: new Map(parameters) };
+}
 
 /** Writes a model with 16-bit weights, and how it was made. */
 function publish(model, name) {
