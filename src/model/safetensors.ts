@@ -1,5 +1,6 @@
 /** The safetensors file format: a JSON header with names, types, shapes and offsets, then the bytes. */
 import { closeSync, fsyncSync, openSync, readSync, fstatSync, writeSync } from "node:fs";
+import { z } from "zod";
 import { AmsError } from "../errors.js";
 
 export interface StoredTensor {
@@ -13,11 +14,13 @@ export interface SafetensorsFile {
   metadata: Record<string, string>;
 }
 
-interface Entry {
-  dtype: string;
-  shape: number[];
-  data_offsets: [number, number];
-}
+const offset = z.number().int().min(0);
+const entry = z.object({
+  dtype: z.string(),
+  shape: z.array(offset),
+  data_offsets: z.tuple([offset, offset]),
+});
+type Entry = z.infer<typeof entry>;
 
 const bytesPer: Record<string, number> = { F32: 4, I32: 4, F16: 2, BF16: 2, U8: 1, I64: 8, F64: 8 };
 
@@ -40,7 +43,9 @@ export function readSafetensors(file: string): SafetensorsFile {
     });
   }
   try {
-    const size = fstatSync(handle).size;
+    const stat = fstatSync(handle);
+    if (!stat.isFile()) fail(stat.isDirectory() ? "it is a folder" : "it is no ordinary file");
+    const size = stat.size;
     const read = (length: number, position: number): Buffer => {
       const buffer = Buffer.alloc(length);
       if (readSync(handle, buffer, 0, length, position) !== length)
@@ -50,20 +55,15 @@ export function readSafetensors(file: string): SafetensorsFile {
     if (size < 8) fail(`${size} bytes`);
     const headerLength = Number(read(8, 0).readBigUInt64LE());
     if (headerLength > size - 8 || headerLength > 100e6) fail(`a header of ${headerLength} bytes in ${size}`);
-    const header = parseHeader(read(headerLength, 8).toString("utf8"), fail);
+    const { metadata, entries } = parseHeader(read(headerLength, 8).toString("utf8"), fail);
     const tensors = new Map<string, StoredTensor>();
-    let metadata: Record<string, string> = {};
-    for (const [name, entry] of Object.entries(header)) {
-      if (name === "__metadata__") {
-        metadata = entry as unknown as Record<string, string>;
-        continue;
-      }
-      const width = bytesPer[entry.dtype] ?? fail(`${name} has type ${entry.dtype}`);
-      const [begin, end] = entry.data_offsets;
-      const count = entry.shape.reduce((a, b) => a * b, 1);
+    for (const [name, { dtype, shape, data_offsets }] of entries) {
+      const width = Object.hasOwn(bytesPer, dtype) ? bytesPer[dtype]! : fail(`${name} has type ${dtype}`);
+      const [begin, end] = data_offsets;
+      const count = shape.reduce((a, b) => a * b, 1);
       if (end - begin !== count * width) fail(`${name} needs ${count * width} bytes and has ${end - begin}`);
       if (8 + headerLength + end > size) fail(`${name} ends at ${8 + headerLength + end}, the file at ${size}`);
-      tensors.set(name, { shape: entry.shape, data: decode(read(end - begin, 8 + headerLength + begin), entry.dtype) });
+      tensors.set(name, { shape, data: decode(read(end - begin, 8 + headerLength + begin), dtype) });
     }
     return { tensors, metadata };
   } finally {
@@ -71,12 +71,26 @@ export function readSafetensors(file: string): SafetensorsFile {
   }
 }
 
-function parseHeader(text: string, fail: (what: string) => never): Record<string, Entry> {
+function parseHeader(
+  text: string,
+  fail: (what: string) => never,
+): { metadata: Record<string, string>; entries: [string, Entry][] } {
+  let header: unknown;
   try {
-    return JSON.parse(text) as Record<string, Entry>;
+    header = JSON.parse(text);
   } catch {
     return fail("its header is not JSON");
   }
+  if (typeof header !== "object" || header === null || Array.isArray(header)) return fail("its header is no object");
+  const { __metadata__: metadata = {}, ...rest } = header as Record<string, unknown>;
+  const strings = z.record(z.string(), z.string()).safeParse(metadata);
+  const entries = Object.entries(rest).map(([name, value]): [string, Entry] => {
+    const checked = entry.safeParse(value);
+    if (checked.success) return [name, checked.data];
+    const fields = [...new Set(checked.error.issues.map(({ path }) => path[0] ?? "fields"))].join(", ");
+    return fail(`in the header the entry ${name} has no usable ${fields}`);
+  });
+  return { metadata: strings.success ? strings.data : fail("its __metadata__ are no strings"), entries };
 }
 
 function decode(bytes: Buffer, dtype: string): StoredTensor["data"] {

@@ -1,25 +1,14 @@
 /** A model on disk: a folder with `model.safetensors`, `config.json` and, when it is not BERT's, `vocab.txt`. */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
-import { openTokenizer } from "../data/tokens.js";
+import { openTokenizer, type Tokenizer } from "../data/tokens.js";
 import { AmsError } from "../errors.js";
 import type { Model } from "./ams.js";
 import { sizes, type ModelConfig } from "./config.js";
 import { createParameters, parameterSpecs, type Parameters } from "./parameters.js";
 import { readSafetensors, writeSafetensors, type StoredTensor } from "./safetensors.js";
-import type { Quirks } from "./quirks.js";
-
-/** What `config.json` holds. */
-export interface StoredConfig {
-  format: "ams";
-  config: ModelConfig;
-  recipe: string;
-  quirks: Quirks;
-  thresholds: { mined: number; safe: number };
-  /** File name of the vocabulary in the same folder; absent: bert-base-uncased. */
-  vocabulary?: string;
-}
+import { readStoredConfig, type StoredConfig } from "./stored.js";
 
 /** The values of parameters, in their order. */
 export function parameterValues(parameters: Iterable<[string, tf.Tensor]>): [string, StoredTensor][] {
@@ -55,13 +44,15 @@ export async function loadModel(folder: string): Promise<Model> {
       hint: "give the folder of a model (config.json and model.safetensors), such as a run's best/ folder",
     });
   }
-  const stored = parseConfig(configFile);
-  const tokenizer = await openTokenizer(
-    stored.vocabulary === undefined ? undefined : path.join(folder, stored.vocabulary),
-  );
-  const parameters = createParameters(stored.config, 0);
+  const stored = readStoredConfig(configFile);
+  const vocabularyFile = stored.vocabulary === undefined ? undefined : path.join(folder, stored.vocabulary);
+  const tokenizer = await openTokenizer(vocabularyFile);
+  checkVocabulary(tokenizer, stored.config, vocabularyFile ?? configFile);
   const file = path.join(folder, "model.safetensors");
-  assignParameters(parameters, readSafetensors(file).tensors, stored.config, file);
+  const { tensors } = readSafetensors(file);
+  checkTensors(tensors, stored.config, file); // before memory is taken for what the configuration says
+  const parameters = createParameters(stored.config, 0);
+  assignParameters(parameters, tensors, stored.config, file);
   const { config, thresholds, quirks, recipe } = stored;
   const model: Model = { config, parameters, thresholds, quirks, recipe, tokenizer, source: folder };
   forgetByQuirk(model);
@@ -79,20 +70,13 @@ export function forgetByQuirk(model: Model): void {
   });
 }
 
-function parseConfig(file: string): StoredConfig {
-  let stored: Partial<StoredConfig>;
-  try {
-    stored = JSON.parse(readFileSync(file, "utf8")) as Partial<StoredConfig>;
-  } catch (cause) {
-    throw new AmsError("the model's configuration is not JSON", { where: file, hint: "export the model again", cause });
-  }
-  if (stored.format !== "ams" || stored.config === undefined || stored.quirks === undefined) {
-    throw new AmsError("the configuration is not that of an AMS model", {
-      where: file,
-      hint: 'it needs "format": "ams" with config and quirks, as an export writes them',
-    });
-  }
-  return stored as StoredConfig;
+/** Word pieces are numbered by their lines: with another number of lines captions would get other embeddings. */
+function checkVocabulary({ vocabularySize }: Tokenizer, { text }: ModelConfig, file: string): void {
+  if (vocabularySize === text.vocabulary) return;
+  throw new AmsError(`the vocabulary has ${vocabularySize} word pieces and the configuration says ${text.vocabulary}`, {
+    where: file,
+    hint: "put the vocab.txt that the model was trained with beside its config.json, or export the model again",
+  });
 }
 
 /** Copies stored values into parameters; every parameter must be there with its shape, others are left alone. */
@@ -102,6 +86,16 @@ export function assignParameters(
   config: ModelConfig,
   file: string,
 ): void {
+  checkTensors(tensors, config, file);
+  for (const [name, variable] of parameters) {
+    const { shape, data } = tensors.get(name) as StoredTensor;
+    tf.tidy(() => {
+      variable.assign(tf.tensor(data, shape, "float32"));
+    });
+  }
+}
+
+function checkTensors(tensors: Map<string, StoredTensor>, config: ModelConfig, file: string): void {
   const wrong: string[] = [];
   for (const { name, shape } of parameterSpecs(config)) {
     const found = tensors.get(name);
@@ -119,11 +113,5 @@ export function assignParameters(
         hint: "choose the size that the checkpoint was trained with, or another checkpoint",
       },
     );
-  }
-  for (const [name, variable] of parameters) {
-    const { shape, data } = tensors.get(name) as StoredTensor;
-    tf.tidy(() => {
-      variable.assign(tf.tensor(data, shape, "float32"));
-    });
   }
 }

@@ -1,12 +1,12 @@
 /** Weights on disk: exact round trips, half precision, and damaged files that say what is wrong. */
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
 import * as tf from "@tensorflow/tfjs-core";
 import { startEngine } from "../../src/engine/index.js";
-import type { AmsError } from "../../src/errors.js";
+import { AmsError } from "../../src/errors.js";
 import { buildModel } from "../../src/model/build.js";
 import { readSafetensors, writeSafetensors } from "../../src/model/safetensors.js";
 import { loadModel, saveModel } from "../../src/model/store.js";
@@ -16,6 +16,16 @@ import { largestDifference } from "../golden.js";
 
 const folder = mkdtempSync(path.join(tmpdir(), "ams-weights-"));
 const file = (name: string): string => path.join(folder, name);
+
+/** Whether an error has a message that matches, a place and advice. */
+const threeLines =
+  (message: RegExp) =>
+  (error: unknown): boolean => {
+    assert.ok(error instanceof AmsError, String(error));
+    assert.match(error.message, message);
+    assert.equal(error.lines().length, 3);
+    return true;
+  };
 
 before(async () => {
   await startEngine("auto");
@@ -80,6 +90,34 @@ describe("safetensors", () => {
   }
 });
 
+describe("a safetensors header of another program", () => {
+  const entry = { dtype: "F32", shape: [1], data_offsets: [0, 4] };
+  for (const [header, message] of [
+    [null, /header is no object/],
+    [[], /header is no object/],
+    [{ x: null }, /entry x has no usable fields/],
+    [{ x: { ...entry, shape: undefined } }, /entry x has no usable shape/],
+    [{ x: { ...entry, dtype: undefined } }, /entry x has no usable dtype/],
+    [{ x: { ...entry, data_offsets: undefined } }, /entry x has no usable data_offsets/],
+    [{ x: { ...entry, shape: [-1, -1] } }, /entry x has no usable shape/],
+    [{ x: { ...entry, data_offsets: [0.5, 4.5] } }, /entry x has no usable data_offsets/],
+    [{ x: { ...entry, dtype: "toString" } }, /x has type toString/],
+  ] as const) {
+    test(`is refused by name: ${JSON.stringify(header)}`, () => {
+      const text = Buffer.from(JSON.stringify(header));
+      const length = Buffer.alloc(8);
+      length.writeBigUInt64LE(BigInt(text.length));
+      writeFileSync(file("odd"), Buffer.concat([length, text, Buffer.alloc(4)]));
+      assert.throws(() => readSafetensors(file("odd")), threeLines(message));
+    });
+  }
+
+  test("a folder in the place of the file is refused", () => {
+    mkdirSync(file("folder.safetensors"));
+    assert.throws(() => readSafetensors(file("folder.safetensors")), threeLines(/it is a folder/));
+  });
+});
+
 describe("model folders", () => {
   const vocabulary = path.join(packageRoot(), "assets", "scenes-vocab.txt");
 
@@ -119,6 +157,52 @@ describe("model folders", () => {
     const config = path.join(file("edited"), "config.json");
     writeFileSync(config, readFileSync(config, "utf8").replace('"embed": 48', '"embed": 40'));
     await assert.rejects(loadModel(file("edited")), /img\.fc1\.weight is \[48, 32\] and should be \[40, 32\]/);
+  });
+
+  type Json = Record<string, unknown>;
+  const inConfig = (change: Json) => (stored: Json) => ({
+    ...stored,
+    config: { ...(stored["config"] as Json), ...change },
+  });
+  const inPart = (part: "image" | "text", change: Json) => (stored: Json) =>
+    inConfig({ [part]: { ...((stored["config"] as Json)[part] as Json), ...change } })(stored);
+  for (const [what, edit, message] of [
+    ["empty", () => ({ format: "ams", config: {}, quirks: {} }), /config\.size: .*and \d+ more/],
+    ["null", () => null, /not that of an AMS model/],
+    ["without thresholds", ({ thresholds: _, ...rest }: Json) => rest, /thresholds: /],
+    [
+      "with quirks that are words",
+      (stored: Json) => ({ ...stored, quirks: { ...(stored["quirks"] as Json), padWords: "yes" } }),
+      /quirks\.padWords: /,
+    ],
+    ["with a huge width", inConfig({ embed: 1e9 }), /config\.embed: /],
+    ["with a negative width", inConfig({ embed: -48 }), /config\.embed: /],
+    ["with a broken width", inConfig({ embed: 48.5 }), /config\.embed: /],
+    ["with scales that are text", inConfig({ scales: "1,3" }), /config\.scales: /],
+    ["with a scale above the layers", inConfig({ scales: [1, 13] }), /config\.scales: layer 13 of 12/],
+    ["with more tokens than positions", inConfig({ maxLength: 41 }), /config\.maxLength: 41 tokens/],
+    ["with pixels that patches do not fill", inPart("image", { pixels: 33 }), /pixels: 33 is no multiple of patch 8/],
+    ["with an image width that heads do not share", inPart("image", { heads: 5 }), /image\.width: 32 is no multiple/],
+    ["with a text width that heads do not share", inPart("text", { heads: 3 }), /text\.width: 32 is no multiple/],
+    ["with a vocabulary elsewhere", (stored: Json) => ({ ...stored, vocabulary: "../vocab.txt" }), /vocabulary: /],
+    ["of another vocabulary", inPart("text", { vocabulary: 1000 }), /\d+ word pieces and the configuration says 1000/],
+    ["of BERT's vocabulary without it", ({ vocabulary: _, ...rest }: Json) => rest, /30522 word pieces and/],
+    ["of sizes that the weights do not have", inPart("text", { width: 16384, hidden: 65536 }), /do not fit/],
+  ] as [string, (stored: Json) => unknown, RegExp][]) {
+    test(`a configuration ${what} is refused by its field`, async () => {
+      saveModel(await buildModel({ size: "tiny", vocabulary, seed: 2 }), file("odd-config"));
+      const config = path.join(file("odd-config"), "config.json");
+      writeFileSync(config, JSON.stringify(edit(JSON.parse(readFileSync(config, "utf8")) as Json)));
+      await assert.rejects(loadModel(file("odd-config")), threeLines(message));
+    });
+  }
+
+  test("weights that are a folder are refused", async () => {
+    saveModel(await buildModel({ size: "tiny", vocabulary, seed: 2 }), file("hollow"));
+    const weights = path.join(file("hollow"), "model.safetensors");
+    rmSync(weights);
+    mkdirSync(weights);
+    await assert.rejects(loadModel(file("hollow")), threeLines(/it is a folder/));
   });
 
   test("a folder without a model says what is needed", async () => {
