@@ -4,6 +4,7 @@ import path from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
 import { openTokenizer, type Tokenizer } from "../data/tokens.js";
 import { AmsError } from "../errors.js";
+import { writing } from "../writing.js";
 import type { Model } from "./ams.js";
 import { sizes, type ModelConfig } from "./config.js";
 import { createParameters, parameterSpecs, type Parameters } from "./parameters.js";
@@ -18,9 +19,8 @@ export function parameterValues(parameters: Iterable<[string, tf.Tensor]>): [str
   ]);
 }
 
-/** Writes a model into a folder. `half` stores the weights with 16 bits. */
+/** Writes a model into a folder. `half` stores the weights with 16 bits. Throws AmsError where it cannot be written. */
 export function saveModel(model: Model, folder: string, { half = false } = {}): void {
-  mkdirSync(folder, { recursive: true });
   const custom = model.config.text.vocabulary !== sizes.base.text.vocabulary;
   const stored: StoredConfig = {
     format: "ams",
@@ -30,9 +30,12 @@ export function saveModel(model: Model, folder: string, { half = false } = {}): 
     thresholds: model.thresholds,
     ...(custom ? { vocabulary: "vocab.txt" } : {}),
   };
-  if (custom) writeFileSync(path.join(folder, "vocab.txt"), `${model.tokenizer.words.join("\n")}\n`);
-  writeSafetensors(path.join(folder, "model.safetensors"), parameterValues(model.parameters), { half });
-  writeFileSync(path.join(folder, "config.json"), `${JSON.stringify(stored, null, 2)}\n`);
+  writing(folder, () => {
+    mkdirSync(folder, { recursive: true });
+    if (custom) writeFileSync(path.join(folder, "vocab.txt"), `${model.tokenizer.words.join("\n")}\n`);
+    writeSafetensors(path.join(folder, "model.safetensors"), parameterValues(model.parameters), { half });
+    writeFileSync(path.join(folder, "config.json"), `${JSON.stringify(stored, null, 2)}\n`);
+  });
 }
 
 /** Reads a model that `saveModel` wrote. Errors name the file and the parameters that do not fit. */

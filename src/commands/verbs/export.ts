@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
 import { AmsError } from "../../errors.js";
+import { writing } from "../../writing.js";
 import { defineCommand, option } from "../command.js";
 import { modelOptions, wantModel } from "../models.js";
 import { findRun, readRuns } from "../runList.js";
@@ -54,8 +55,11 @@ export const exportCommand = defineCommand({
       if (path.extname(file).toLowerCase() !== ".csv") {
         throw new AmsError("a table is written as CSV", { where: file, hint: "end the name with .csv" });
       }
-      mkdirSync(path.dirname(file), { recursive: true });
-      writeFileSync(file, tableOf(run, session));
+      const table = tableOf(run, session);
+      writing(file, () => {
+        mkdirSync(path.dirname(file), { recursive: true });
+        writeFileSync(file, table);
+      });
       return exported([file]);
     }
     const figure = run === undefined && session.figure !== undefined ? session.figure : await history(run, session);
