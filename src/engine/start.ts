@@ -38,7 +38,10 @@ export async function startEngine(
   options: StartOptions = {},
 ): Promise<EngineInfo> {
   if (choice !== "auto" && !engineNames.includes(choice)) {
-    throw new AmsError(`there is no engine "${choice}"`, { hint: `choose one of: auto, ${engineNames.join(", ")}` });
+    throw new AmsError(`there is no engine "${choice}"`, {
+      where: "the name of the engine",
+      hint: `choose one of: auto, ${engineNames.join(", ")}`,
+    });
   }
   // One start at a time: two would both register backends.
   while (starting !== undefined) await starting.catch(() => undefined);
@@ -98,7 +101,8 @@ async function register(name: EngineName, threads?: number): Promise<{ backend: 
     case "gpu":
     case "native": {
       const reason = unsupported();
-      if (reason !== undefined) throw new AmsError(reason, { hint: "use the WASM engine: ams engine wasm" });
+      if (reason !== undefined)
+        throw new AmsError(reason, { where: `engine ${name}`, hint: "use the WASM engine: ams engine wasm" });
       // Loaded only where it can work: the packages below it are native code.
       return (await import("./native/start.js")).startNative(name, threads);
     }

@@ -106,6 +106,7 @@ export async function pointing(
   }
   if (phrases === 0) {
     throw new AmsError(`no phrase of ${dataset.name}'s split "${split}" has boxes`, {
+      where: `${items.length} images in ${dataset.root}`,
       hint: "the pointing game needs phrases with boxes: the scenes have them, and Flickr30K Entities",
     });
   }

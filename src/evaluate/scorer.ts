@@ -79,7 +79,10 @@ const manyRegions = 400;
 function tileShape(source: ScoreSource, options: ScoreAllOptions, way: string, gpu: boolean): ScorerShape {
   const { words, regions } = source;
   if (source.captions < 1 || source.images < 1) {
-    throw new AmsError("there is nothing to score", { hint: "choose a split with images and captions" });
+    throw new AmsError("there is nothing to score", {
+      where: `${source.images} images and ${source.captions} captions`,
+      hint: "choose a split with images and captions",
+    });
   }
   const longest = source.lengths === undefined ? words : Math.max(...source.lengths);
   const rows = gpu ? 32768 : way === "fused" ? 480 : Math.round(2 ** 19 / regions);

@@ -34,11 +34,17 @@ export async function search(
   const start = performance.now();
   const { k = 5, candidates = 50 } = typeof options === "number" ? { k: options } : options;
   if (!Number.isInteger(k) || k < 1)
-    throw new AmsError(`search returns at least one hit, not ${String(k)}`, { where: "option k" });
+    throw new AmsError(`search returns at least one hit, not ${String(k)}`, {
+      where: "option k",
+      hint: "give a whole number from 1",
+    });
   const index = Array.isArray(gallery) ? galleryOf(model, gallery) : gallery;
   const size = "text" in query ? index.items.length : index.captions.length;
   if (size === 0)
-    throw new AmsError("there is nothing to search in: the gallery is empty", { hint: "choose a split with images" });
+    throw new AmsError("there is nothing to search in: the gallery is empty", {
+      where: "text" in query ? "images of the gallery" : "captions of the gallery",
+      hint: "choose a split with images and captions",
+    });
   const count = Math.min(size, Math.max(k, candidates));
   const hits = "text" in query ? await findImages(model, index, query, count, context) : await findCaptions(model, index, query, count, context); // prettier-ignore
   return makeHits({
@@ -58,7 +64,10 @@ async function findImages(
   context: Context,
 ): Promise<Hit[]> {
   if (query.text.trim() === "")
-    throw new AmsError("the query is empty", { hint: 'for example: "two red cars on the beach"' });
+    throw new AmsError("the query is empty", {
+      where: "the text to search for",
+      hint: 'for example: "two red cars on the beach"',
+    });
   const tokens = tokenise(model.tokenizer, [query.text], model.config.maxLength);
   if (tokens.truncated > 0) {
     context.note(`the query has more than ${String(model.config.maxLength - 2)} word pieces; its end is not used`);

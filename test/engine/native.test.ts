@@ -91,7 +91,10 @@ describe("the native engine", { skip: unsupported() }, () => {
     assert.throws(
       () => ops.executeOp("MatMul", { T: { type: "float32" } }, [a, b], 1),
       (error: unknown) =>
-        error instanceof AmsError && /Matrix size-incompatible/.test(error.message) && error.where === "MatMul",
+        error instanceof AmsError &&
+        /Matrix size-incompatible/.test(error.message) &&
+        error.where === "MatMul" &&
+        error.hint !== undefined,
     );
     assert.throws(() => ops.executeOp("NoSuchOp", {}, [], 1), /NoSuchOp/);
     assert.throws(() => tf.matMul(a, b), /Matrix size-incompatible/);

@@ -79,6 +79,9 @@ describe("the WASM engine", () => {
 test("an engine that does not exist is refused with the list of those that do", async () => {
   await assert.rejects(
     startEngine("cuda" as "gpu"),
-    (error: unknown) => error instanceof AmsError && error.hint === "choose one of: auto, gpu, native, wasm, plain",
+    (error: unknown) =>
+      error instanceof AmsError &&
+      error.lines().length === 3 &&
+      error.hint === "choose one of: auto, gpu, native, wasm, plain",
   );
 });

@@ -61,6 +61,9 @@ describe("the pointing game", () => {
 
   test("needs phrases with boxes", async () => {
     const bare = { ...sample.dataset, splits: { test: sample.dataset.splits["test"]!.map(({ id, image }) => ({ id, image, captions: [{ text: "a square" }] })) } }; // prettier-ignore
-    await assert.rejects(pointing(await sample.model(), bare, {}, silentContext), AmsError);
+    await assert.rejects(
+      pointing(await sample.model(), bare, {}, silentContext),
+      (error: unknown) => error instanceof AmsError && error.lines().length === 3,
+    );
   });
 });

@@ -98,7 +98,10 @@ describe("search", () => {
 
   test("refuses empty queries and galleries, no hits, and images that are not there", async () => {
     const refused = (query: { text: string } | { image: string }, gallery: Item[], k: number): Promise<void> =>
-      assert.rejects(search(model, gallery, query, k, silentContext), AmsError);
+      assert.rejects(
+        search(model, gallery, query, k, silentContext),
+        (error: unknown) => error instanceof AmsError && error.lines().length === 3,
+      );
     await refused({ text: "  " }, items, 3);
     await refused({ text: "red" }, [], 3);
     await refused({ text: "red" }, items, 0);

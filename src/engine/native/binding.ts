@@ -82,7 +82,10 @@ export function createBinding(tensorflow: TensorFlow, { threads }: BindingOption
   const status = tf.TF_NewStatus() as Pointer;
   const check = (where: string): void => {
     if (tf.TF_GetCode(status) !== 0) {
-      throw new AmsError(`TensorFlow: ${String(tf.TF_Message(status)).trim()}`, { where });
+      throw new AmsError(`TensorFlow: ${String(tf.TF_Message(status)).trim()}`, {
+        where,
+        hint: "check the shapes and types of the tensors; when memory ran out, use a smaller batch or model",
+      });
     }
   };
 

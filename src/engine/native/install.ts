@@ -68,6 +68,7 @@ export async function installCpu(context: Context): Promise<void> {
   const wheel = wheels[process.arch];
   if (reason !== undefined || wheel === undefined) {
     throw new AmsError(reason ?? `there is no TensorFlow wheel for ${process.arch}`, {
+      where: "ams engine install",
       hint: "use the WASM engine: it needs no installation (ams engine wasm)",
     });
   }
@@ -133,7 +134,11 @@ async function extract(
   const { stdout } = await run(python, ["-c", extractScript, file, folder], { signal: context.signal });
   const sizes = JSON.parse(stdout) as Record<string, number>;
   for (const name of [framework, cc, "LICENSE", "THIRD_PARTY_NOTICES.txt"]) {
-    if (sizes[name] === undefined) throw new AmsError(`the wheel has no ${name}`, { where: path.basename(file) });
+    if (sizes[name] === undefined)
+      throw new AmsError(`the wheel has no ${name}`, {
+        where: path.basename(file),
+        hint: "install again: ams engine install; until then use the WASM engine: ams engine wasm",
+      });
   }
   return sizes;
 }

@@ -54,6 +54,7 @@ export async function installGpu(context: Context): Promise<void> {
   }
   if (process.platform !== "linux" || process.arch !== "x64") {
     throw new AmsError(`there are no CUDA wheels of TensorFlow for ${process.platform} on ${process.arch}`, {
+      where: retry,
       hint: "use the native engine: ams engine native",
     });
   }

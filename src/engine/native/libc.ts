@@ -40,7 +40,10 @@ function openLibC(): LibC {
 export function loadForGood(file: string): void {
   const { dlopen, dlerror } = openLibC();
   if (dlopen(file, RTLD_LAZY | RTLD_GLOBAL | RTLD_NODELETE) === null) {
-    throw new AmsError(`the library could not be loaded: ${dlerror() ?? "no reason given"}`, { where: file });
+    throw new AmsError(`the library could not be loaded: ${dlerror() ?? "no reason given"}`, {
+      where: file,
+      hint: "install the engine again (ams engine install), or use: ams engine wasm",
+    });
   }
 }
 

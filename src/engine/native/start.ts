@@ -25,7 +25,7 @@ export function startNative(name: "native" | "gpu", threads?: number): { backend
   if (started !== undefined && (started.name !== name || started.threads !== (threads ?? started.threads))) {
     throw new AmsError(
       `TensorFlow already runs as engine ${started.name} with ${String(started.threads)} threads in this process`,
-      { hint: "restart the kernel (or the command) to start it otherwise" },
+      { where: `engine ${name}`, hint: "restart the kernel (or the command) to start it otherwise" },
     );
   }
   const [folder, command] =
@@ -34,6 +34,7 @@ export function startNative(name: "native" | "gpu", threads?: number): { backend
   // Checked before anything is loaded: a process can hold one TensorFlow only, and without a GPU it should be the smaller one.
   if (name === "gpu" && !gpuDriverHere()) {
     throw new AmsError("there is no NVIDIA driver on this machine", {
+      where: "engine gpu",
       hint: "use the native engine: ams engine native",
     });
   }
