@@ -138,15 +138,24 @@ describe("an evaluation shows", () => {
     assert.equal(evaluation.ties, 1);
   });
 
-  test("the linear floor and the oracle beside scenes of 1,000 images, and why not beside fewer", () => {
-    const { scores, owner } = matrix(1000);
-    const full = evaluateScores(scores, owner, { dataset: "scenes", split: "test-style" });
-    assert.match(full[displaySymbol]()["text/plain"], /linear model on colours +4\.9 +14\.5 +22\.1/);
-    assert.match(full[displaySymbol]()["text/plain"], /oracle.* 83-88 +96-98/);
-    const small = matrix(20);
-    const few = evaluateScores(small.scores, small.owner, { dataset: "scenes", split: "test" });
-    assert.doesNotMatch(few[displaySymbol]()["text/plain"], /linear model/);
-    assert.match(few[displaySymbol]()["text/plain"], /among 20 recalls are higher/);
+  test("the linear floor and the oracle beside scenes of every number of images, and what they were measured among", () => {
+    const shows = (dataset: string, split: string, images: number): string => {
+      const { scores, owner } = matrix(images);
+      return evaluateScores(scores, owner, { dataset, split })[displaySymbol]()["text/plain"];
+    };
+    const full = shows("scenes", "test-style", 1000);
+    assert.match(full, /linear model on colours \(1,000 images\) +4\.9 +14\.5 +22\.1/);
+    assert.match(full, /oracle.* \(1,000 images\) +83-88 +96-98/);
+    assert.match(full, /among 1,000 images of a prototype of the scenes\./);
+    const few = shows("scenes", "test", 20);
+    assert.match(few, /linear model on colours \(1,000 images\) +11\.4/);
+    assert.match(few, /prototype of the scenes; among 20 recalls are higher/);
+    assert.match(shows("scenes", "val", 20), /linear model on colours \(1,000 images of test\) +11\.4/);
+    assert.doesNotMatch(shows("my-scenes", "test", 20), /linear model/);
+    assert.doesNotMatch(shows("scenes", "train", 20), /linear model/);
+    const published = shows("flickr30k", "test", 20);
+    assert.doesNotMatch(published, /NAAF/);
+    assert.match(published, /among 20 recalls are higher, so they are not shown/);
   });
 
   test("published rows beside Flickr30K's test split", () => {
