@@ -1,5 +1,5 @@
 /** `doctor`: what is there, what is missing, and the exact way to get it. */
-import { existsSync, readdirSync, statfsSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { freemem, totalmem } from "node:os";
 import path from "node:path";
 import { renderTable } from "../../display.js";
@@ -13,7 +13,8 @@ import { shown } from "../show/shown.js";
 export const doctorCommand = defineCommand({
   name: "doctor",
   summary: "what is there, what is missing, and how to get it",
-  about: "Looks at engine, GPU, Node, memory, disk, JupyterLab, kernel, data sets and weights. Changes nothing.",
+  about:
+    "Looks at engine, GPU, Node, memory, disk, JupyterLab, kernel, data sets and weights. Tries whether the folder of AMS can be written, and changes nothing else.",
   options: {},
   aliases: {},
   examples: ["doctor"],
@@ -48,9 +49,6 @@ export function reportOf(checks: Check[]): Report {
 
 function machine(): Check[] {
   const major = Number(process.versions.node.split(".")[0]);
-  const place = nearestExisting(amsHome());
-  const { bavail, bsize } = statfsSync(place);
-  const disk = bavail * bsize;
   return [
     {
       name: "Node",
@@ -64,13 +62,26 @@ function machine(): Check[] {
       found: `${formatBytes(freemem())} free of ${formatBytes(totalmem())}`,
       hint: "the small model needs about 3 GB: close other programs, or train with a smaller --batch-size",
     },
-    {
-      name: "disk",
-      ok: disk >= 2e9,
-      found: `${formatBytes(disk)} free in ${amsHome()}`,
-      hint: "free 2 GB there, or set AMS_HOME to another folder",
-    },
+    diskCheck(),
   ];
+}
+
+/** Whether there is room in the folder of everything generated, and leave to write in it. */
+export function diskCheck(): Check {
+  const home = amsHome();
+  const probe = path.join(home, `.doctor-${String(process.pid)}`);
+  try {
+    mkdirSync(home, { recursive: true });
+    writeFileSync(probe, "ams");
+    rmSync(probe);
+  } catch (error) {
+    const found = `${home} cannot be written: ${(error as Error).message}`;
+    return { name: "disk", ok: false, found, hint: "get leave to write there, or set AMS_HOME to another folder" };
+  }
+  const { bavail, bsize } = statfsSync(home);
+  const free = bavail * bsize;
+  const found = `${formatBytes(free)} free in ${home}`;
+  return { name: "disk", ok: free >= 2e9, found, hint: "free 2 GB there, or set AMS_HOME to another folder" };
 }
 
 function jupyter(): Check[] {
@@ -119,8 +130,4 @@ function dataAndWeights(): Check[] {
     },
     ...models,
   ];
-}
-
-function nearestExisting(folder: string): string {
-  return existsSync(folder) ? folder : nearestExisting(path.dirname(folder));
 }
