@@ -193,8 +193,11 @@ export async function train(model: Model, dataset: Dataset, options: TrainOption
   } catch (error) {
     if (error instanceof DivergedError) {
       const { adam, auxiliary } = training;
-      const good = restoreCheckpoint(checkpoints, model, adam, auxiliaryMap(auxiliary), context.note);
-      context.note(`the model has the weights of step ${good.step} of ${name} again`);
+      const note = (line: string): void => {
+        context.note(line);
+      };
+      const good = restoreCheckpoint(checkpoints, model, adam, auxiliaryMap(auxiliary), note);
+      note(`the model has the weights of step ${good.step} of ${name} again`);
     } else {
       keepSteps(checkpoint, context);
     }

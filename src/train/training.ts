@@ -108,7 +108,9 @@ export function openFolder(folder: string, training: Training, options: TrainOpt
       model,
       training.adam,
       auxiliary,
-      context.note,
+      (line) => {
+        context.note(line);
+      },
       progression.fingerprint,
     );
     // The published code restarts at epoch 0 with the weights alone.
