@@ -90,9 +90,12 @@ for (const [split, captionsPerImage] of [
 }
 process.exit(0);
 
-/** The pretrained encoders under random projections: where AMS starts, as from a pretrained ViT and BERT. */
+/**
+ * The pretrained encoders under random projections: where AMS starts, as from a pretrained ViT and BERT. From another seed
+ * than the training's: the encoders still fit the projections that they began with.
+ */
 function withFreshProjections(model) {
-  const fresh = ams.createParameters(model.config, plan.seed);
+  const fresh = ams.createParameters(model.config, plan.seed + 1);
   const parameters = [...model.parameters].map(([name, v]) => [name, /\.fc\d+\./.test(name) ? fresh.get(name) : v]);
   return { ...model, parameters: new Map(parameters) };
 }
