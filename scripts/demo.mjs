@@ -1,5 +1,5 @@
 // `npm run demo`: sets everything up, executes the tour with the kernel, writes it to out/ and says what was reached.
-import { existsSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { spawn } from "node:child_process";
 import path from "node:path";
 import { setUp } from "./setup/index.mjs";
@@ -16,7 +16,11 @@ await main(async () => {
   const started = Date.now();
   console.log(bold("Setting up") + dim(" (everything stays inside this folder)"));
   await setUp();
-  console.log(`\n${bold("Executing notebooks/00-tour.ipynb")}`);
+  console.log(
+    `\n${bold("Executing notebooks/00-tour.ipynb")}` +
+      dim(" (some three to five minutes; the training takes two of them)"),
+  );
+  mkdirSync(environment().IPYTHONDIR, { recursive: true }); // IPython warns when its folder is not there
   rmSync(results, { force: true });
   const code = await executeTour();
   await step("HTML page", (say) =>
