@@ -5,7 +5,7 @@ import tseslint from "typescript-eslint";
 export default defineConfig(
   { ignores: ["build/", "node_modules/", "out/", ".ams/", "test/fixtures/**", "notebooks/", "models/"] },
   {
-    files: ["{src,kernel,test,bench}/**/*.ts"],
+    files: ["{src,kernel,test,bench,lab}/**/*.ts"],
     extends: [...tseslint.configs.strictTypeChecked],
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
     linterOptions: { reportUnusedDisableDirectives: "error" },

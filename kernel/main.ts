@@ -7,10 +7,12 @@
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { MessageChannel, Worker } from "node:worker_threads";
-import { endAtOnce } from "./exit.js";
+import { beforeExit, endAtOnce } from "./exit.js";
+import { product } from "./product.js";
 import { readConnection, type Connection } from "./wire/connection.js";
-import { slots, type ToMain, type ToWire, type WireData } from "./wire/link.js";
+import { phases, slots, type ToMain, type ToWire, type WireData } from "./wire/link.js";
 import { log } from "./wire/log.js";
+import { signalOptions } from "./wire/signals.js";
 import type { Session } from "./cells/session.js";
 
 // From the first line on: an interrupt that comes while TypeScript loads must not end the process.
@@ -21,8 +23,8 @@ process.on("SIGINT", () => {
 
 process.on("exit", endAtOnce);
 
-/** The plugin that comes with the kernel. */
-const plugins = [{ module: path.join(__dirname, "..", "src", "commands", "plugin.js"), names: ["ams"] }];
+/** How long the process waits for its last output to be sent (ms). */
+const lastOutput = 500;
 
 function main(): void {
   const [file] = process.argv.slice(2);
@@ -35,6 +37,7 @@ function main(): void {
   }
   const packageRoot = findPackageRoot();
   const shared = new Int32Array(new SharedArrayBuffer(4 * Object.keys(slots).length));
+  Atomics.store(shared, slots.phase, phases.compiling); // until the session has started
   const mailbox = new MessageChannel();
   const workerData: WireData = {
     connection,
@@ -47,42 +50,70 @@ function main(): void {
   };
   const wire = new Worker(path.join(__dirname, "wire", "thread.js"), {
     workerData,
+    execArgv: signalOptions,
     transferList: [mailbox.port1],
+  });
+  // What a cell printed last is still collected in the wire thread, e.g. before its own process.exit().
+  let wireLives = true;
+  beforeExit(() => {
+    if (!wireLives || Atomics.load(shared, slots.sent) === 1) return;
+    wire.postMessage({ type: "leaving" } satisfies ToWire);
+    Atomics.wait(shared, slots.sent, 0, lastOutput);
   });
   // A kernel without its wire looks alive to the front end for a minute: leave at once and say why.
   wire.on("error", (error) => {
+    wireLives = false;
     fail(`the wire thread failed: ${error.stack ?? error.message}`);
   });
   wire.on("exit", (code) => {
+    wireLives = false;
     fail(`the wire thread ended with code ${String(code)}`);
   });
   const tell = (message: ToWire): void => {
     wire.postMessage(message);
   };
   onSignal = () => {
-    // The wire thread's own SIGINT, which a cell has already been stopped by, is not the user's.
-    const age = ((Date.now() & 0x7fffffff) - Atomics.load(shared, slots.forcedAt)) & 0x7fffffff;
-    if (age > 1000) tell({ type: "signal" });
+    if (Atomics.load(shared, slots.hears) === 0) tell({ type: "signal" });
   };
 
-  const session = startSession({ packageRoot, shared, mailbox: mailbox.port2, plugins, tell });
+  const session = startSession({ packageRoot, shared, mailbox: mailbox.port2, plugins: product.plugins, tell });
   session.catch((error: unknown) => {
     fail(`the session could not start: ${(error as Error).stack ?? String(error)}`);
   });
+  let started: Session | undefined;
+  void session.then((ready) => (started = ready));
+  let heeded = 0;
   wire.on("message", (message: ToMain) => {
     switch (message.type) {
+      case "nothing":
+        break;
       case "exit":
         process.exit(0);
         break;
       case "failed":
+        wireLives = false;
         fail(`the wire thread failed: ${message.reason}`);
         break;
       case "interrupt":
+        // Before the session has started nothing runs that could be stopped. A termination may come at any line here.
+        if (message.number > heeded) started?.interrupt();
+        heeded = message.number;
+        Atomics.store(shared, slots.unseen, 0);
         tell({ type: "interruptSeen" });
-        void session.then((started) => started.interrupt());
+        break;
+      case "debugAttached":
+      case "scriptReady":
+        void session.then((ready) => {
+          ready.debug(message);
+        });
+        break;
+      case "comm":
+        void session.then((ready) => {
+          ready.comm(message);
+        });
         break;
       default:
-        void session.then((started) => started.run(message));
+        void session.then((ready) => ready.run(message));
     }
   });
 }

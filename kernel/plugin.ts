@@ -1,6 +1,7 @@
 /** The plugin interface: what a package gives the kernel, so that the kernel knows nothing of any package. Types only. */
 import type { Context } from "../src/context.js";
 import type { MimeBundle } from "../src/display.js";
+import type { Comms, Widgets } from "./widgets/types.js";
 
 /** What a magic is given: the interrupt's signal, a progress display, notes, and the place it runs in. */
 export interface MagicContext extends Context {
@@ -34,6 +35,12 @@ export interface Magic {
   returnType?(args: string): string;
 }
 
+/** The first rule whose `test` holds shows the value. */
+export interface DisplayRule {
+  test(value: unknown): boolean;
+  show(value: unknown): Record<string, unknown> | Promise<Record<string, unknown>>;
+}
+
 /** What the kernel offers a plugin when it starts. */
 export interface PluginHost {
   /** The folder of the notebook. */
@@ -45,6 +52,9 @@ export interface PluginHost {
   run<T>(work: (context: MagicContext) => Promise<T>): Promise<T>;
   /** A line under the running cell. */
   note(line: string): void;
+  /** What cells have as `widgets` and `comms`. A comm to a target that nobody listens to yet loads the kernel's own plugins. */
+  widgets: Widgets;
+  comms: Comms;
 }
 
 /** A package exports one of these as `plugin`; `%load_ext package` (or the kernel's own settings) loads it. */
@@ -52,10 +62,12 @@ export interface KernelPlugin {
   name: string;
   version: string;
   magics: Magic[];
+  /** How values look that have no `Symbol.for("Jupyter.display")` of their own. */
+  displays?: DisplayRule[];
   /** Values that every cell sees, with their TypeScript type, e.g. `import("/absolute/build/src/index").Api`. */
-  globals: { name: string; value: unknown; type: string }[];
+  globals?: { name: string; value: unknown; type: string }[];
   /** Called once, when the plugin is loaded. */
   start?(host: PluginHost): Promise<void>;
 }
 
-export type { Context, MimeBundle };
+export type { Comms, Context, MimeBundle, Widgets };

@@ -11,6 +11,7 @@ const checks = [
   ["formatting (prettier)", bin("prettier/bin/prettier.cjs"), "--check", "--log-level=warn", "."],
   ["rules (eslint)", bin("eslint/bin/eslint.js"), "--max-warnings=0", "."],
   ["types (tsc)", bin("typescript/bin/tsc"), "-p", root, "--noEmit", "--incremental", "false", "--pretty", "false"],
+  ["types of the page and of lab (tsc)", bin("typescript/bin/tsc"), "-p", path.join(root, "lab"), "--pretty", "false"],
 ];
 
 /** Runs every check and prints what each has to say; returns {passed, failed}. */

@@ -9,10 +9,11 @@ import { findCommand, parseWords } from "./commands/parse.js";
 import { createSession } from "./commands/session.js";
 import { commands as libraryCommands } from "./commands/table.js";
 import { terminalContext, type Output } from "./commands/terminal.js";
-import { displaySymbol, isDisplayable } from "./display.js";
+import { displaySymbol, isDisplayable, printable } from "./display.js";
 import { AmsError } from "./errors.js";
 import { packageRoot } from "./paths.js";
 import { setupCommands } from "./setupCommands.js";
+import { completeWord, shellMatches } from "./shellCompletion.js";
 
 export const exitCode = { done: 0, failed: 1, usage: 2, stopped: 130 };
 
@@ -33,10 +34,12 @@ export async function main(words: string[], host: Host): Promise<number> {
   };
   const fail = (error: unknown, code: number): number => {
     const lines = error instanceof AmsError ? error.lines() : [inspect(error)];
-    stderr.write(`${lines.join("\n")}\n`);
+    stderr.write(`${printable(lines.join("\n"))}\n`);
     if (json) print(JSON.stringify({ error: errorObject(error) }));
     return code;
   };
+
+  if (words[0] === completeWord) return print(shellMatches(words.slice(1).join(" "), commands, process.cwd()));
 
   let request;
   try {
@@ -55,7 +58,7 @@ export async function main(words: string[], host: Host): Promise<number> {
   try {
     const result = await command.run(options, context, createSession(process.cwd()));
     context.close();
-    print(json ? JSON.stringify(command.json(result)) : await textOf(result));
+    print(json ? JSON.stringify(command.json(result)) : printable(await textOf(result)));
     return signal.aborted ? exitCode.stopped : exitCode.done;
   } catch (error) {
     context.close();

@@ -23,6 +23,11 @@ export function escapeHtml(text: string): string {
   return text.replace(/[&<>"']/g, (c) => `&#${String(c.charCodeAt(0))};`);
 }
 
+/** Text that comes from data, for a terminal: control characters, which could move its cursor or hide text, become \u{fffd}. */
+export function printable(text: string): string {
+  return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, "\ufffd");
+}
+
 export interface Table {
   columns: string[];
   /** One array a row; numbers are right-aligned. `null` shows as an empty cell. */
@@ -30,12 +35,13 @@ export interface Table {
   caption?: string;
 }
 
+/** "", "12.5", "-3", "1,024", "40 %", "83-88". */
+const numberOrRange = /^$|^[-+]?[\d.,]+(-[\d.,]+)? ?%?$/;
+
 /** A table as text with aligned columns and as HTML with escaped cells. Format numbers before (`n.toFixed(1)`). */
 export function renderTable({ columns, rows, caption }: Table): { text: string; html: string } {
   const cells = rows.map((row) => columns.map((_, i) => String(row[i] ?? "")));
-  const numeric = columns.map(
-    (_, i) => rows.length > 0 && rows.every((row) => /^[-+]?[\d.,]+ ?%?$|^$/.test(String(row[i] ?? ""))),
-  );
+  const numeric = columns.map((_, i) => rows.length > 0 && cells.every((row) => numberOrRange.test(row[i] ?? "")));
   const widths = columns.map((name, i) => Math.max(name.length, ...cells.map((row) => row[i]?.length ?? 0)));
   const line = (row: string[]): string =>
     row
@@ -49,7 +55,7 @@ export function renderTable({ columns, rows, caption }: Table): { text: string; 
     ...cells.map(line),
   ].join("\n");
   const cell = (tag: string, value: string, i: number): string =>
-    `<${tag} style="text-align:${numeric[i] ? "right" : "left"}">${escapeHtml(value)}</${tag}>`;
+    `<${tag} style="text-align:${numeric[i] ? "right;white-space:nowrap" : "left"}">${escapeHtml(value)}</${tag}>`;
   const html =
     `<table>${caption === undefined ? "" : `<caption style="caption-side:top;text-align:left">${escapeHtml(caption)}</caption>`}` +
     `<thead><tr>${columns.map((name, i) => cell("th", name, i)).join("")}</tr></thead>` +

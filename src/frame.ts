@@ -8,9 +8,14 @@ import type { Dataset } from "./data/dataset.js";
 import { countWords } from "./data/summary.js";
 import { displaySymbol, escapeHtml, renderTable, type Displayable, type MimeBundle } from "./display.js";
 import { AmsError } from "./errors.js";
+import { hardestConfusions, type Confusion } from "./evaluate/confusions.js";
+import { scoreDistributions, type Distributions } from "./evaluate/distributions.js";
 import type { Evaluation, EvaluationSummary } from "./evaluate/evaluation.js";
+import type { ScaleRecalls, ScaleSummary } from "./evaluate/scales.js";
+import type { WordRow } from "./evaluate/wordRelevance.js";
 import type { EpochRecord, StepRecord } from "./train/records.js";
 import type { Run } from "./train/trainer.js";
+import { vendored } from "./vendored.js";
 
 /** A danfo.js DataFrame that shows itself; the frames that its methods return do so too. */
 export type Frame = DataFrame & Displayable;
@@ -29,9 +34,15 @@ export function frame(value: Dataset | RunList): Frame;
 export function frame(run: Run, options?: { of?: "steps" | "epochs" }): Frame;
 /**
  * An evaluation as a table with a row a query: direction ("i2t", "t2i"), image (its id), caption (empty where the image asks), rank of
- * the true item from 1; or as its summary in one row. Images without captions ask nothing and have no row.
+ * the true item from 1 (images without captions ask nothing and have no row); as its `summary` in one row; with a row a query that is answered
+ * wrongly, the hardest first (`confusions`: the wrong answer and by how much it scores higher); as histograms of the scores of true, hardest and
+ * all wrong pairs (`scores`, a row a bin); with a row a word, scale and image (`words`, after `eval --words N`: strongest similarity and the
+ * branches of the score); or with a row a scale (`scales`, after `eval --scales`).
  */
-export function frame(evaluation: Evaluation, options?: { of?: "queries" | "summary" }): Frame;
+export function frame(
+  evaluation: Evaluation,
+  options?: { of?: "queries" | "summary" | "confusions" | "scores" | "words" | "scales" },
+): Frame;
 export function frame(value: unknown, { of }: { of?: string } = {}): Frame {
   const found = tablesOf(value);
   if (found === undefined) {
@@ -68,6 +79,10 @@ function tablesOf(value: unknown): { what: string; tables: Record<string, () => 
       tables: {
         queries: () => build(queryRows(evaluation), queryColumns),
         summary: () => build([evaluation], summaryColumns),
+        confusions: () => build(confusionRows(evaluation), confusionColumns),
+        scores: () => build(binRows(scoreDistributions(evaluation)), binColumns),
+        words: () => build(asked(evaluation.words, "words", "--words 100").words, wordColumns),
+        scales: () => build(scaleRows(asked(evaluation.scales, "scales", "--scales")), scaleColumns),
       },
     };
   }
@@ -188,6 +203,114 @@ const queryColumns: Columns<QueryRow> = {
   rank: ["int32", ({ rank }) => rank + 1],
 };
 
+function captionTexts({ items, owner }: Pick<Evaluation, "items" | "owner">): string[] {
+  const seen = new Map<number, number>();
+  return Array.from(owner, (image) => {
+    const number = seen.get(image) ?? 0;
+    seen.set(image, number + 1);
+    return items[image]?.captions[number]?.text ?? "";
+  });
+}
+
+type ConfusionRow = Omit<Confusion, "image" | "caption" | "wrongImage" | "wrongCaption"> &
+  Record<"image" | "caption" | "wrongImage" | "wrongCaption", string>;
+
+/** Both directions together, the largest margin first. */
+function confusionRows(evaluation: Evaluation): ConfusionRow[] {
+  const texts = captionTexts(evaluation);
+  const id = (image: number): string => evaluation.items[image]?.id ?? String(image);
+  const both = (["t2i", "i2t"] as const).flatMap((direction) => hardestConfusions(evaluation, direction));
+  return both
+    .sort((a, b) => b.margin - a.margin)
+    .map(({ image, caption, wrongImage, wrongCaption, ...rest }) => ({
+      ...rest,
+      image: id(image),
+      caption: texts[caption] ?? "",
+      wrongImage: id(wrongImage),
+      wrongCaption: texts[wrongCaption] ?? "",
+    }));
+}
+
+const confusionColumns: Columns<ConfusionRow> = {
+  direction: ["string", ({ direction }) => direction],
+  image: ["string", ({ image }) => image],
+  caption: ["string", ({ caption }) => caption],
+  wrong_image: ["string", ({ wrongImage }) => wrongImage],
+  wrong_caption: ["string", ({ wrongCaption }) => wrongCaption],
+  score: ["float32", ({ score }) => score],
+  wrong_score: ["float32", ({ wrongScore }) => wrongScore],
+  margin: ["float32", ({ margin }) => margin],
+  rank: ["int32", ({ rank }) => rank + 1],
+};
+
+interface BinRow {
+  low: number;
+  high: number;
+  positive: number;
+  hardest: number;
+  negative: number;
+}
+
+function binRows({ edges, positive, hardest, negative }: Distributions): BinRow[] {
+  return positive.bins.map((count, k) => {
+    return {
+      low: edges[k]!,
+      high: edges[k + 1]!,
+      positive: count,
+      hardest: hardest.bins[k]!,
+      negative: negative.bins[k]!,
+    };
+  });
+}
+
+const binColumns: Columns<BinRow> = {
+  low: ["float32", ({ low }) => low],
+  high: ["float32", ({ high }) => high],
+  positive: ["int32", ({ positive }) => positive],
+  hardest: ["int32", ({ hardest }) => hardest],
+  negative: ["int32", ({ negative }) => negative],
+};
+
+const wordColumns: Columns<WordRow> = {
+  image: ["string", ({ image }) => image],
+  other: ["string", ({ other }) => other],
+  against: ["string", ({ against }) => against],
+  caption: ["int32", ({ caption }) => caption],
+  place: ["int32", ({ place }) => place],
+  word: ["string", ({ word }) => word],
+  scale: ["int32", ({ scale }) => scale],
+  strongest: ["float32", ({ strongest }) => strongest],
+  feature: ["float32", ({ feature }) => feature],
+  relevance: ["float32", ({ relevance }) => relevance],
+  negative: ["float32", ({ negative }) => negative],
+};
+
+type ScaleRow = { scales: string } & ScaleSummary;
+
+function scaleRows(scales: readonly ScaleRecalls[]): ScaleRow[] {
+  return [
+    ...scales.map(({ scale, alone }) => ({ scales: `${scale} alone`, ...alone })),
+    ...scales.flatMap(({ scale, without }) =>
+      without === undefined ? [] : [{ scales: `all but ${scale}`, ...without }],
+    ),
+  ];
+}
+
+const scaleColumns: Columns<ScaleRow> = {
+  scales: ["string", ({ scales }) => scales],
+  ...recallColumns,
+  rsum_low: ["float32", ({ intervals }) => intervals[6][0]],
+  rsum_high: ["float32", ({ intervals }) => intervals[6][1]],
+};
+
+function asked<T>(value: T | undefined, what: string, option: string): T {
+  if (value !== undefined) return value;
+  throw new AmsError(`the evaluation has no ${what}: they were not asked for`, {
+    where: `frame(..., { of: "${what}" })`,
+    hint: `evaluate with them: ams eval ${option}`,
+  });
+}
+
 const runColumns: Columns<StoredRun> = {
   name: ["string", ({ name }) => name],
   recipe: ["string", ({ recipe }) => recipe],
@@ -225,7 +348,7 @@ function danfo(): Danfo {
   process.noDeprecation = true;
   try {
     /* eslint-disable @typescript-eslint/no-require-imports */
-    const danfojs = require("danfojs-node") as Danfo;
+    const danfojs = require(vendored("danfojs-node")) as Danfo;
     // Arithmetic on frames before an engine is started runs on tfjs's plain backend.
     (require("./engine/plain.js") as typeof import("./engine/plain.js")).silencePlain();
     /* eslint-enable @typescript-eslint/no-require-imports */

@@ -1,12 +1,15 @@
 /** Verbs of the command line alone: the kernel in a Jupyter, and JupyterLab with everything set up. */
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
+import { copyFile, mkdir, readdir } from "node:fs/promises";
 import path from "node:path";
 import { z } from "zod";
 import { installKernel, uninstallKernel, type Place } from "../kernel/install/index.js";
 import { defineCommand, option, type Command } from "./commands/command.js";
+import { resolvePath } from "./commands/session.js";
 import { AmsError } from "./errors.js";
 import { packageRoot } from "./paths.js";
+import { completionScript, shells } from "./shellCompletion.js";
 
 const place = {
   user: option(z.boolean().default(false), { help: "for this user, in every Jupyter of theirs (the default)" }),
@@ -46,14 +49,14 @@ const install = defineCommand({
   examples: ["install", "install --sys-prefix", "install --prefix ~/miniconda3/envs/work"],
   resultType: "string",
   run: async (options) => {
-    const { folder, listed } = await installKernel(placeOf(options));
-    if (listed === false) {
+    const { folder, listing } = await installKernel(placeOf(options));
+    if (listing === "not listed") {
       throw new AmsError("the kernel was written, but jupyter kernelspec list does not show it", {
         where: folder,
         hint: "choose the environment that jupyter runs in (--sys-prefix or --prefix), or remove the kernel that hides it",
       });
     }
-    return listed === true
+    return listing === "listed"
       ? `installed in ${folder}`
       : `written to ${folder} (no jupyter on PATH to ask whether it is listed)`;
   },
@@ -76,7 +79,7 @@ const lab = defineCommand({
   name: "lab",
   summary: "set everything up and start JupyterLab with the notebooks",
   about:
-    "The first start makes a private Python environment with JupyterLab inside the clone; later ones start at once.",
+    "The first start makes a private Python environment with JupyterLab (in .ams inside a clone, else in ~/.ams); later ones start at once.",
   options: {
     port: option(z.int().min(1).max(65535).optional(), { help: "the port to listen on", value: "N" }),
     browser: option(z.boolean().default(true), { help: "open a browser" }),
@@ -111,4 +114,43 @@ const lab = defineCommand({
   json: (text) => ({ lab: text }),
 });
 
-export const setupCommands: Command[] = [install, uninstall, lab];
+const notebooks = defineCommand({
+  name: "notebooks",
+  summary: "copy the notebooks that explain everything, the tour first",
+  about: "Copies them into a folder of yours, where they can be changed. Files that are there already are left alone.",
+  options: {
+    folder: option(z.string().default("ams-notebooks"), { help: "where to", value: "FOLDER", complete: "folder" }),
+  },
+  positional: { option: "folder" },
+  aliases: {},
+  examples: ["notebooks", "notebooks ~/learning-ams"],
+  resultType: "string",
+  run: async ({ folder }, _context, session) => {
+    const from = path.join(packageRoot(), "notebooks");
+    const to = resolvePath(session, folder);
+    await mkdir(to, { recursive: true });
+    const names = (await readdir(from)).filter((name) => name.endsWith(".ipynb")).sort();
+    const fresh = names.filter((name) => !existsSync(path.join(to, name)));
+    for (const name of fresh) await copyFile(path.join(from, name), path.join(to, name));
+    const kept = names.length - fresh.length;
+    return `${String(fresh.length)} notebooks copied to ${to}${kept > 0 ? `, ${String(kept)} were there already` : ""}`;
+  },
+  json: (text) => ({ notebooks: text }),
+});
+
+const completion = defineCommand({
+  name: "completion",
+  summary: "print the script that completes verbs, options and values in a shell",
+  about:
+    'Tab then offers what it offers in a notebook. bash: eval "$(ams completion bash)" in ~/.bashrc; zsh: the same in ~/.zshrc after compinit; ' +
+    "fish: ams completion fish > ~/.config/fish/completions/ams.fish. The program must be on PATH as ams.",
+  options: { shell: option(z.enum(shells), { help: "which shell", value: "SHELL" }) },
+  positional: { option: "shell" },
+  aliases: {},
+  examples: ["completion bash", "completion zsh", "completion fish"],
+  resultType: "string",
+  run: ({ shell }) => Promise.resolve(completionScript(shell)),
+  json: (text) => ({ script: text }),
+});
+
+export const setupCommands: Command[] = [install, uninstall, lab, notebooks, completion];

@@ -1,4 +1,5 @@
 /** Writing to a place that a person chose: what the file system refuses becomes something that they can mend. */
+import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
 import path from "node:path";
 import { AmsError } from "./errors.js";
 
@@ -17,5 +18,29 @@ export function writing<T>(place: string, write: () => T): T {
         : "choose another place, one that you may write in",
       cause,
     });
+  }
+}
+
+/**
+ * Writes a file so that it is there whole or not at all, also when the process is killed or the disk is full: beside its place,
+ * synced, then renamed over what was there.
+ */
+export function writeWhole(file: string, parts: Iterable<Buffer | string>): void {
+  const temporary = `${file}.${process.pid}.tmp`;
+  try {
+    const handle = openSync(temporary, "w");
+    try {
+      for (const part of parts) {
+        const bytes = typeof part === "string" ? Buffer.from(part) : part;
+        for (let at = 0; at < bytes.length;) at += writeSync(handle, bytes, at, Math.min(bytes.length - at, 2 ** 30));
+      }
+      fsyncSync(handle);
+    } finally {
+      closeSync(handle);
+    }
+    renameSync(temporary, file);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
   }
 }

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import * as tf from "@tensorflow/tfjs-core";
+import type { Batch } from "../src/data/batches.js";
 import type { Tokenizer } from "../src/data/tokens.js";
 import type { Model } from "../src/model/ams.js";
 import { sizes } from "../src/model/config.js";
@@ -63,4 +64,17 @@ export function largestDifference(a: ArrayLike<number>, b: ArrayLike<number>): n
     if (!(difference <= most)) most = difference;
   }
   return most;
+}
+
+/** The six images with their captions on which the golden losses and gradients were computed. */
+export function goldenBatch(): Batch {
+  const stored = goldenTensors("tiny/inputs");
+  return {
+    pixels: stored.get("pixels")?.data as Float32Array,
+    ids: stored.get("ids")?.data as Int32Array,
+    mask: stored.get("mask")?.data as Int32Array,
+    pairs: [0, 1, 2, 3, 4, 5].map((item) => ({ item, caption: 0 })),
+    crops: [],
+    skipped: [],
+  };
 }

@@ -1,5 +1,8 @@
 /** Values -> mime bundles, and the globals `display` and `prompt` of cells. */
 import util from "node:util";
+import type { RequestNumber } from "../wire/link.js";
+import { currentRequest } from "./parents.js";
+import type { DisplayRule } from "../plugin.js";
 
 export type MimeBundle = Record<string, unknown>;
 
@@ -32,10 +35,19 @@ export interface Display {
 /** The global `prompt`: asks the person and returns the text. Throws where the front end cannot ask. */
 export type Prompt = (text?: string, options?: { password?: boolean }) => string;
 
-/** What a value looks like: its own bundle, a picture for the bytes of one, else text. */
+const rules: DisplayRule[] = [];
+
+/** A later rule comes before the earlier ones. */
+export function addDisplayRule(rule: DisplayRule): void {
+  rules.unshift(rule);
+}
+
+/** What a value looks like: its own bundle, a plugin's, a picture for the bytes of one, else text. */
 export async function toBundle(value: unknown): Promise<MimeBundle> {
   const own = (value as Record<symbol, unknown> | null | undefined)?.[displayKey];
   if (typeof own === "function") return complete(await (own as () => unknown).call(value), value);
+  const rule = rules.find((one) => one.test(value));
+  if (rule !== undefined) return complete(await rule.show(value), value);
   if (value instanceof Uint8Array) {
     const picture = pictureType(value);
     if (picture !== undefined)
@@ -44,20 +56,39 @@ export async function toBundle(value: unknown): Promise<MimeBundle> {
   return { "text/plain": inspect(value) };
 }
 
+/** A plain object whose names are all MIME types. */
+function isBundle(value: unknown): value is MimeBundle {
+  if (typeof value !== "object" || value === null || Object.getPrototypeOf(value) !== Object.prototype) return false;
+  if (displayKey in value) return false;
+  const names = Object.keys(value);
+  return names.length > 0 && names.every((name) => /^(application|audio|image|text|video)\/[\w.+-]+$/.test(name));
+}
+
 export function inspect(value: unknown): string {
   return util.inspect(value, { depth: 4, maxArrayLength: 100, maxStringLength: 10_000, breakLength: 100 });
 }
 
-/** Bytes become base64, and every bundle has a text. */
+/** Bytes become base64, other data plain JSON, and every bundle has a text. */
 function complete(bundle: unknown, value: unknown): MimeBundle {
   if (typeof bundle !== "object" || bundle === null) return { "text/plain": inspect(value) };
-  const entries = Object.entries(bundle).map(([type, data]: [string, unknown]): [string, unknown] => [
-    type,
-    data instanceof Uint8Array ? base64(data) : data,
-  ]);
+  const entries = Object.entries(bundle)
+    .map(([type, data]: [string, unknown]): [string, unknown] => [type, asJson(type, data)])
+    .filter(([, data]) => data !== undefined);
   const result = Object.fromEntries<unknown>(entries);
   if (!("text/plain" in result)) result["text/plain"] = Object.keys(result).join(", ");
   return result;
+}
+
+/** Found out here, where the cell can be told: on the wire a value that JSON cannot hold would end the kernel. */
+function asJson(type: string, data: unknown): unknown {
+  if (typeof data === "string") return data;
+  if (data instanceof Uint8Array) return base64(data);
+  try {
+    const text = JSON.stringify(data) as string | undefined;
+    return text === undefined ? undefined : JSON.parse(text);
+  } catch (cause) {
+    throw new TypeError(`${type} cannot be shown: ${(cause as Error).message}`, { cause });
+  }
 }
 
 function base64(bytes: Uint8Array): string {
@@ -76,8 +107,8 @@ export interface DisplayHost {
   display: Display;
   /** Whether a value is what a display call returned: nothing to show as a cell's result. */
   isOwn: (value: unknown) => boolean;
-  /** Waits for the displays that are still being made, so that they stand in the cell that asked for them. */
-  settled: () => Promise<void>;
+  /** Waits for the displays of a cell that are still being made, so that they stand in the cell that asked for them. */
+  settled: (request: RequestNumber) => Promise<void>;
 }
 
 /** @param send takes a finished bundle */
@@ -85,11 +116,12 @@ export function createDisplay(
   send: (bundle: MimeBundle, options: DisplayOptions) => void,
   clear: (wait: boolean) => void,
 ): DisplayHost {
-  const pending = new Set<Promise<void>>();
+  // By cell: what a terminated cell was about to show is never ready, and no other cell may wait for it.
+  const pending = new Map<Promise<void>, RequestNumber>();
   const own = new WeakSet<Promise<void>>();
   const track = (work: Promise<void>): Promise<void> => {
     own.add(work);
-    pending.add(work);
+    pending.set(work, currentRequest());
     const done = (): void => {
       pending.delete(work);
     };
@@ -98,7 +130,7 @@ export function createDisplay(
   };
   const show = (value: unknown, options: DisplayOptions = {}): Promise<void> =>
     track(
-      toBundle(value).then((bundle) => {
+      (isBundle(value) ? Promise.resolve(complete(value, value)) : toBundle(value)).then((bundle) => {
         send(bundle, options);
       }),
     );
@@ -127,8 +159,9 @@ export function createDisplay(
   return {
     display,
     isOwn: (value) => value instanceof Promise && own.has(value as Promise<void>),
-    settled: async () => {
-      await Promise.allSettled(pending);
+    settled: async (request) => {
+      const own = [...pending].filter(([, cell]) => cell === request).map(([work]) => work);
+      await Promise.allSettled(own);
     },
   };
 }

@@ -1,20 +1,24 @@
 /** One execute request: magics -> calls, compile, run, show the result; what went wrong becomes the reply's error. */
 import path from "node:path";
+import { pathToFileURL } from "node:url";
 import { inspect } from "../language/inspect.js";
 import type { LanguageHost } from "../language/complete.js";
 import { withContext, type ContextHost } from "../magics/context.js";
+import type { HistoryEntry } from "../magics/history.js";
+import { include, type Inclusion } from "../magics/include.js";
 import { parseMagics, type CellMagic, type ParsedMagics } from "../magics/parse.js";
 import { userError } from "../magics/plugins.js";
 import { blankFirstLine, rewriteMagics, takesCode, wrapBody } from "../magics/rewrite.js";
-import { phases, type Executed, type Task } from "../wire/link.js";
+import { phases, type Executed, type RequestNumber, type Task } from "../wire/link.js";
 import type { ErrorContent, Payload, UserExpression } from "../wire/messages.js";
+import { capturedType, readCapture, type Captured, type Captures } from "./capture.js";
 import type { Compiler } from "./compile.js";
-import { toBundle, type DisplayHost } from "./display.js";
+import { toBundle, type DisplayHost, type MimeBundle } from "./display.js";
 import { applyEdits } from "./edits.js";
 import { createInterrupted, describeProblems, type CellErrors } from "./errors.js";
 import type { Modules } from "./modules.js";
 import type { Runner } from "./run.js";
-import { keepAssigned, type SessionState } from "./state.js";
+import { keepAssigned, merge, type SessionState } from "./state.js";
 
 export type ExecuteTask = Task & { type: "execute" };
 
@@ -27,7 +31,14 @@ export interface ExecuteHost {
   language: LanguageHost;
   context: ContextHost;
   displays: DisplayHost;
-  showResult: (content: object) => void;
+  captures: Captures;
+  /** Every cell of this session, for %history. */
+  history: HistoryEntry[];
+  /** The notebook's folder. */
+  folder: string;
+  /** Resolves once the debugger knows the code that was compiled. */
+  debugReady: () => Promise<void>;
+  showResult: (request: RequestNumber, content: object) => void;
 }
 
 /** How a cell that succeeded ends: its result as text, and pages of help. */
@@ -44,11 +55,15 @@ class TypeErrors extends Error {
 }
 
 export async function execute(task: ExecuteTask, host: ExecuteHost): Promise<Executed> {
-  const { code } = task.content;
+  const { code, silent, store_history: stored } = task.content;
   const { plugins, names } = host.language;
+  const entry: HistoryEntry = { line: task.count, input: code, output: null };
+  if (silent !== true && stored !== false) host.history.push(entry);
+  host.runner.setPhase(phases.compiling);
   try {
     let outcome: Outcome = { text: null, payload: [] };
-    if (code.trim() !== "") {
+    if (isExit(code, host)) outcome.payload.push({ source: "ask_exit", keepkernel: false });
+    else if (code.trim() !== "") {
       await plugins.loadFor(code);
       const parsed = parseMagics(code, names);
       const { cell } = parsed;
@@ -58,6 +73,7 @@ export async function execute(task: ExecuteTask, host: ExecuteHost): Promise<Exe
         outcome = await runCode(task, { cell, calls }, host);
       } else outcome = await runCellMagic(task, cell, host);
     }
+    entry.output = outcome.text;
     const user_expressions: Record<string, UserExpression> = {};
     for (const [key, expression] of Object.entries(task.content.user_expressions ?? {}))
       user_expressions[key] = await evaluate(task, expression, host);
@@ -65,6 +81,12 @@ export async function execute(task: ExecuteTask, host: ExecuteHost): Promise<Exe
   } catch (error) {
     return { status: "error", ...describe(error, host) };
   }
+}
+
+/** What people type to leave a console, unless it is a name of theirs. */
+function isExit(code: string, { state }: ExecuteHost): boolean {
+  const name = /^\s*(exit|quit)\s*(?:\(\s*\))?\s*;?\s*$/.exec(code)?.[1];
+  return name !== undefined && !state.has(name);
 }
 
 function describe(error: unknown, { errors }: ExecuteHost): ErrorContent {
@@ -78,36 +100,69 @@ function cellName({ count, request, content }: ExecuteTask): string {
 }
 
 async function runCode(task: ExecuteTask, { cell, calls }: ParsedMagics, host: ExecuteHost): Promise<Outcome> {
-  const { state, compiler, runner, modules, errors, language } = host;
+  const { state, compiler, runner, errors, language } = host;
   const { code } = task.content;
-  runner.setPhase(phases.compiling);
+  const { names, typeOf } = language;
+  const inclusionOf = (args: string): Inclusion =>
+    include(args, host.folder, names, (text, found) => rewriteMagics(text, found, typeOf));
   const source =
     cell === undefined
-      ? rewriteMagics(code, calls, language.typeOf)
-      : rewriteMagics(blankFirstLine(code, cell), calls, language.typeOf, wrapBody(cell));
-  const compiled = compiler.compile(source, code, state.beginCell(), state);
-  runner.setPhase(phases.idle);
+      ? rewriteMagics(code, calls, typeOf, [], inclusionOf)
+      : rewriteMagics(blankFirstLine(code, cell), calls, typeOf, wrapBody(cell), inclusionOf);
+  const capture = cell?.name === "capture" ? readCapture(cell.args) : undefined;
+  host.context.livePicture = undefined;
+  const start = state.beginCell();
+  const compiled = compiler.compile(source, code, start.declarations, state);
   if (!compiled.ok) throw new TypeErrors(describeProblems(compiled.problems, code));
-  const { code: output, declarations, files, resultName, toCell } = compiled.cell;
-  modules.addFiles(files);
+  const { code: output, declarations, sources, resultName, toCell } = compiled.cell;
   const name = cellName(task);
-  errors.add(name, { written: code, lines: output.split("\n").length, toCell });
+  errors.add(name, { written: code, code: output, lines: output.split("\n").length, toCell });
+  for (const [declared, text] of sources) language.sources.set(declared, text);
   const timing = state.values as { __timeStart(): void; __timeEnd(): void };
+  const captured = capture === undefined ? undefined : host.captures.start(task.request, capture);
   if (cell?.name === "time") timing.__timeStart();
+  await host.debugReady();
   try {
     await runner.run(task.request, output, name, cellArguments(host));
   } catch (error) {
-    state.endCell(keepAssigned(declarations, state.has));
+    const kept = keepAssigned(declarations, state.has);
+    if (captured === undefined || capture?.name === undefined) state.endCell(start, kept);
+    else {
+      // Without a cell of its own: after an interrupt no more code runs.
+      state.values[capture.name] = captured;
+      state.endCell(start, merge(kept, "", `declare const ${capture.name}: ${capturedType};`));
+    }
+    // What a failed cell has shown helps to see why it failed.
+    host.captures.end(task.request);
+    captured?.show();
     throw error;
   } finally {
     if (cell?.name === "time") timing.__timeEnd();
   }
-  state.endCell(declarations);
-  const text = await showResult(task, resultName === undefined ? undefined : takeResult(state, resultName), host);
+  state.endCell(start, declarations);
+  let text: string | null;
+  try {
+    text = await showResult(task, resultName === undefined ? undefined : takeResult(state, resultName), host);
+  } finally {
+    host.captures.end(task.request);
+  }
+  if (captured !== undefined && capture?.name !== undefined) await assignCaptured(task, capture.name, captured, host);
   const payload: Payload[] = [];
   for (const { call } of calls)
     if (call.kind === "help" && !call.magic) payload.push(await pageFor(call.name, call.detail, language));
   return { text, payload };
+}
+
+/** Makes the variable of `%%capture NAME`, with its type. */
+async function assignCaptured(task: ExecuteTask, name: string, value: Captured, host: ExecuteHost): Promise<void> {
+  const { state, compiler, runner } = host;
+  state.values["__captured"] = () => value;
+  const source = applyEdits(`const ${name} = __captured();`, []);
+  const start = state.beginCell();
+  const compiled = compiler.compile(source, source.text, start.declarations, state);
+  if (!compiled.ok) throw new TypeErrors(describeProblems(compiled.problems, source.text));
+  await runner.run(task.request, compiled.cell.code, "[capture]", cellArguments(host));
+  state.endCell(start, compiled.cell.declarations);
 }
 
 /** `exports, require, $import, $meta` of the compiled cell. */
@@ -117,7 +172,7 @@ function cellArguments({ state, modules }: ExecuteHost): unknown[] {
     state.values,
     modules.require,
     modules.import,
-    { url: `file://${filename}`, dirname: process.cwd(), filename },
+    { url: pathToFileURL(filename).href, dirname: process.cwd(), filename },
   ];
 }
 
@@ -129,17 +184,29 @@ function takeResult(state: SessionState, name: string): unknown {
 
 async function showResult(task: ExecuteTask, value: unknown, host: ExecuteHost): Promise<string | null> {
   const { displays, errors, runner } = host;
+  const { request, count } = task;
+  const shown = value !== undefined && !displays.isOwn(value);
+  // A magic that was interrupted has ended well and its value is kept and shown; the cell, and what waits behind it, stops.
+  const { aborted } = runner.signal(request);
+  const bundle = async (): Promise<MimeBundle | undefined> => {
+    await displays.settled(request);
+    return shown ? toBundle(value) : undefined;
+  };
+  const data = await (aborted ? bundle() : runner.guard(request, bundle));
   let text: string | null = null;
-  await displays.settled();
-  if (value !== undefined && !displays.isOwn(value)) {
-    const data = await toBundle(value);
+  if (data !== undefined) {
     if (typeof data["text/plain"] === "string") data["text/plain"] = errors.mapText(data["text/plain"]);
-    host.showResult({ data, metadata: {}, execution_count: task.count });
+    if (!isSamePicture(data, host.context.livePicture))
+      host.showResult(request, { data, metadata: {}, execution_count: count });
     text = String(data["text/plain"]);
   }
-  // A magic that was interrupted has ended well and its value is kept; the cell, and what waits behind it, stops.
-  if (runner.signal().aborted) throw createInterrupted();
+  if (aborted) throw createInterrupted();
   return text;
+}
+
+/** `%ams train` as a cell's last line: its live display has ended as what its result would show. */
+function isSamePicture(data: MimeBundle, live: MimeBundle | undefined): boolean {
+  return live?.["text/html"] !== undefined && live["text/html"] === data["text/html"];
 }
 
 async function runCellMagic(task: ExecuteTask, cell: CellMagic, host: ExecuteHost): Promise<Outcome> {
@@ -151,6 +218,7 @@ async function runCellMagic(task: ExecuteTask, cell: CellMagic, host: ExecuteHos
       `%${cell.name} takes one line; %lsmagic lists all magics`,
       `%%${cell.name}, the cell's first line`,
     );
+  host.context.livePicture = undefined;
   let value: unknown;
   const run = async (): Promise<void> => {
     value = await withContext(host.context, (context) => work(cell.args, cell.body, context));
@@ -173,7 +241,8 @@ async function evaluate(task: ExecuteTask, expression: string, host: ExecuteHost
     if (!compiled.ok) throw new TypeErrors(describeProblems(compiled.problems, source.text));
     const { code, resultName = "" } = compiled.cell;
     await runner.run(task.request, code, "[expression]", cellArguments(host));
-    return { status: "ok", data: await toBundle(takeResult(state, resultName)), metadata: {} };
+    const value = takeResult(state, resultName);
+    return { status: "ok", data: await runner.guard(task.request, () => toBundle(value)), metadata: {} };
   } catch (error) {
     return { status: "error", ...describe(error, host) };
   }

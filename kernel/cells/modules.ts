@@ -1,100 +1,98 @@
 /** What `import` means in a cell: packages beside the notebook first, then the kernel's own; CommonJS, ES modules, JSON. */
-import Module, { createRequire } from "node:module";
+import { createRequire } from "node:module";
 import path from "node:path";
 import vm from "node:vm";
+import type { CellErrors } from "./errors.js";
+import { createFiles } from "./files.js";
 
 export interface Modules {
   /** `import(specifier)`, and what static imports are compiled to: the module's namespace, with `default` as TypeScript means it. */
   import: (specifier: string) => Promise<unknown>;
   require: NodeJS.Require;
-  /** Takes TypeScript files beside the notebook, compiled to CommonJS; replaces earlier versions. */
-  addFiles: (files: { path: string; data: string }[]) => void;
+  /** The next import runs the module again, if `require` has loaded it. */
+  forget: (specifier: string) => void;
 }
 
 /** Failures of `require` that say: this is an ES module, ask `import()`. */
 const esModuleErrors = new Set(["ERR_REQUIRE_ESM", "ERR_REQUIRE_ASYNC_MODULE", "ERR_PACKAGE_PATH_NOT_EXPORTED"]);
 
-export function createModules(folder: string, packageRoot: string): Modules {
-  const places = [folder, packageRoot].map((place) => {
-    const filename = path.join(place, "notebook.js");
-    return { require: createRequire(filename), import: importFrom(filename) };
-  });
-  const files = new Map<string, string>();
-  const loaded = new Map<string, Module>();
+export function createModules(folder: string, packageRoot: string, errors: CellErrors): Modules {
+  const own = placeAt(packageRoot);
+  const beside = placeAt(folder);
 
-  /** Compiled files beside the notebook, by the path that a relative import means. */
-  const loadFile = (specifier: string, from: string): Module | undefined => {
-    if (!/^\.{0,2}\//.test(specifier)) return undefined;
-    const target = path.resolve(from, specifier);
-    const found = [target, `${target}.js`, target.replace(/\.tsx?$/, ".js"), path.join(target, "index.js")].find(
-      (name) => files.has(name),
-    );
-    if (found === undefined) return undefined;
-    const done = loaded.get(found);
-    if (done !== undefined) return done;
-    const module = new Module(found);
-    module.filename = found;
-    const nearby = createRequire(found);
-    module.require = Object.assign(
-      (id: string) => (loadFile(id, path.dirname(found))?.exports as unknown) ?? loadAny(id, nearby),
-      nearby,
-    );
-    loaded.set(found, module);
-    try {
-      (module as unknown as { _compile(code: string, filename: string): void })._compile(files.get(found) ?? "", found);
-    } catch (error) {
-      loaded.delete(found);
-      throw error;
-    }
-    return module;
-  };
-
-  const loadAny = (specifier: string, first: NodeJS.Require | undefined = places[0]?.require): unknown => {
-    const own = places[1]?.require;
-    if (first === undefined || own === undefined) throw new Error("no place to load modules from");
+  const requirePackage = (specifier: string, first: NodeJS.Require): unknown => {
     try {
       return first(specifier) as unknown;
     } catch (error) {
       if (!isMissing(error, specifier)) throw error;
       try {
-        return own(specifier) as unknown;
+        return own.require(specifier) as unknown;
       } catch (second) {
         throw isMissing(second, specifier) ? missing(specifier, folder, error) : second;
       }
     }
   };
 
-  const importES = async (specifier: string): Promise<unknown> => {
-    const [beside, own] = places;
+  const importES = async (specifier: string, place: Place): Promise<unknown> => {
     try {
-      return await beside?.import(specifier);
+      return await place.import(specifier);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "ERR_MODULE_NOT_FOUND" || isRelative(specifier)) throw error;
-      return own?.import(specifier);
+      return own.import(specifier);
     }
   };
 
-  const requireCell = (specifier: string): unknown =>
-    (loadFile(specifier, folder)?.exports as unknown) ?? loadAny(specifier);
+  const importAny = async (specifier: string, place: Place): Promise<unknown> => {
+    try {
+      return namespace(requirePackage(specifier, place.require));
+    } catch (error) {
+      if (!esModuleErrors.has((error as NodeJS.ErrnoException).code ?? "")) throw error;
+      return importES(specifier, place);
+    }
+  };
+
+  const files = createFiles({
+    folder,
+    own: path.join(__dirname, "..", ".."),
+    errors,
+    requirePackage,
+    importFrom: (specifier, from) => importAny(specifier, from === folder ? beside : placeAt(from)),
+  });
+
+  const requireCell = (specifier: string): unknown => {
+    const file = files.find(specifier, folder);
+    return file === undefined ? requirePackage(specifier, beside.require) : files.require(file);
+  };
 
   return {
     async import(specifier) {
-      const file = loadFile(specifier, folder);
-      if (file !== undefined) return namespace(file.exports);
-      try {
-        return namespace(loadAny(specifier));
-      } catch (error) {
-        if (!esModuleErrors.has((error as NodeJS.ErrnoException).code ?? "")) throw error;
-        return importES(specifier);
+      const file = files.find(specifier, folder);
+      if (file === undefined) return importAny(specifier, beside);
+      await files.prepare(file);
+      return namespace(files.load(file));
+    },
+    require: Object.assign(requireCell, beside.require) as NodeJS.Require,
+    forget(specifier) {
+      for (const { require } of [beside, own]) {
+        try {
+          Reflect.deleteProperty(require.cache, require.resolve(specifier));
+        } catch {
+          // not there: nothing to forget
+        }
       }
     },
-    require: Object.assign(requireCell, places[0]?.require) as NodeJS.Require,
-    addFiles(added) {
-      for (const { path: name, data } of added) files.set(path.resolve(name), data);
-      // A changed file may be imported by any other: load all of them again.
-      if (added.length > 0) loaded.clear();
-    },
   };
+}
+
+/** `require` and `import()` as seen from a file in a folder. */
+interface Place {
+  require: NodeJS.Require;
+  import: (specifier: string) => Promise<unknown>;
+}
+
+function placeAt(folder: string): Place {
+  const filename = path.join(folder, "notebook.js");
+  return { require: createRequire(filename), import: importFrom(filename) };
 }
 
 /** `import()` as seen from a file of that name: the notebook's folder decides what a package name means. */
@@ -116,7 +114,7 @@ function isMissing(error: unknown, specifier: string): boolean {
 function missing(specifier: string, folder: string, cause: unknown): Error {
   const name = specifier.split("/", specifier.startsWith("@") ? 2 : 1).join("/");
   const error = new Error(
-    `the package ${name} is neither beside the notebook (${folder}) nor among the kernel's own: !npm install ${name}`,
+    `the package ${name} is neither beside the notebook (${folder}) nor among the kernel's own: %npm install ${name}`,
     { cause },
   );
   return Object.assign(error, { code: "MODULE_NOT_FOUND" });

@@ -23,8 +23,14 @@ type BoundFile = ts.SourceFile & { locals: ts.SymbolTable };
 
 const fileName = "cell.ts";
 
-/** @param known the names that earlier cells and plugins have put into `exports` */
-export function rewriteCell(code: string, known: { has(name: string): boolean }): Edited {
+/** The name under `exports` of a cell's last value. */
+export const resultName = "__result";
+
+/**
+ * @param known the names that earlier cells and plugins have put into `exports`
+ * @param showsLast the last statement is an expression whose value is the cell's result
+ */
+export function rewriteCell(code: string, known: { has(name: string): boolean }, showsLast = false): Edited {
   const { file, checker } = bind(code);
   const edits: Edit[] = [];
   const replace = (start: number, end: number, text: string): void => {
@@ -78,7 +84,7 @@ export function rewriteCell(code: string, known: { has(name: string): boolean })
       bindName(name);
       if (initializer === undefined) {
         if (!inLoopHead && !keepUndeclared) insert(declaration.end, " = undefined");
-      } else if (ts.isIdentifier(name) && isAnonymous(initializer) && !name.text.startsWith("tsLastExpr")) {
+      } else if (ts.isIdentifier(name) && isAnonymous(initializer)) {
         // An assignment to a property does not name a function, a property of a literal does.
         insert(start(initializer), `{ ${name.text}: `);
         visit(initializer);
@@ -143,11 +149,7 @@ export function rewriteCell(code: string, known: { has(name: string): boolean })
       return;
     }
     if (ts.isPropertyAccessExpression(node)) {
-      // The compiler has already written names of earlier cells as `exports.f`; a call must not get `exports` as its `this`.
-      const written = ts.isIdentifier(node.expression) && node.expression.text === "exports" && isCallee(node);
-      if (written) insert(start(node), "(0, ");
       visit(node.expression);
-      if (written) insert(node.end, ")");
       return;
     }
     if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword)
@@ -171,7 +173,11 @@ export function rewriteCell(code: string, known: { has(name: string): boolean })
   };
 
   const hoisted: string[] = [];
+  const last = file.statements.findLast((statement) => !ts.isExportDeclaration(statement));
+  const result = showsLast && last !== undefined && ts.isExpressionStatement(last) ? last.expression : undefined;
+  if (result !== undefined) insert(start(result), `exports.${resultName} = (`);
   ts.forEachChild(file, visit);
+  if (result !== undefined) insert(result.end, ")");
   if (hoisted.length > 0) edits.unshift({ start: 0, end: 0, text: hoisted.join(" ") + " " });
   return applyEdits(code, edits);
 }

@@ -1,95 +1,193 @@
 /**
- * Stock TypeScript with what tslab's converter expects of its own patched copy, and the compiler settings of cells.
+ * The types of a session: one TypeScript language service over two texts, the declarations that are in force and the cell.
  *
- * The converter asks for `@tslab/typescript-for-tslab`; `installTypeScript` answers that request with an object that has
- * every name of stock TypeScript plus the ones the patched copy adds. Cells then get today's TypeScript and its types.
+ * Names that the cell does not declare are looked up in the declarations: the cell's file has the declarations' file as its
+ * parent, as a block has the function around it. Declarations are thus hidden by the cell's own, and never merge with globals.
  */
-import Module from "node:module";
+import { statSync } from "node:fs";
 import path from "node:path";
 import ts from "typescript";
 
+/** The two texts as the compiler sees them now. */
+export interface Program {
+  program: ts.Program;
+  checker: ts.TypeChecker;
+  cell: ts.SourceFile;
+  declarations: ts.SourceFile;
+}
+
+export interface Types {
+  /**
+   * Puts both texts in force.
+   * @param fresh looks again at what the cell imports, also when its text is the one from before
+   */
+  update: (declarations: string, cell: string, fresh?: boolean) => Program;
+  /** Answers about the texts in force; offsets are those of the cell. */
+  service: ts.LanguageService;
+  /** The name of the cell's file. */
+  cellFile: string;
+  /** Packages were installed or removed: what libraries mean is looked up again. */
+  forgetPackages: () => void;
+}
+
 /** What stock TypeScript has but does not declare. */
-interface Internals {
-  nullTransformationContext: ts.TransformationContext;
-  sortAndDeduplicateDiagnostics: (diagnostics: readonly ts.Diagnostic[]) => readonly ts.Diagnostic[];
-  getTouchingPropertyName: (file: ts.SourceFile, position: number) => ts.Node;
-  getContainerNode: (node: ts.Node) => ts.Node | undefined;
-  Completions: { getCompletionsAtPosition(...args: unknown[]): ts.CompletionInfo | undefined } & Record<
-    string,
-    unknown
-  >;
-  SymbolDisplay: {
-    getSymbolDisplayPartsDocumentationAndSymbolKind(
-      checker: ts.TypeChecker,
-      symbol: ts.Symbol,
-      file: ts.SourceFile,
-      enclosing: ts.Node | undefined,
-      location: ts.Node,
-    ): {
-      displayParts: ts.SymbolDisplayPart[];
-      documentation: ts.SymbolDisplayPart[];
-      symbolKind: ts.ScriptElementKind;
-      tags?: ts.JSDocTagInfo[];
-    };
-  };
+interface BoundFile extends ts.SourceFile {
+  /** The names that are declared at the top level, also by a `var` in a block. */
+  locals?: ts.SymbolTable;
 }
-const internals = ts as unknown as Internals;
+type Bind = (file: ts.SourceFile, options: ts.CompilerOptions) => void;
+const { bindSourceFile } = ts as unknown as { bindSourceFile: Bind };
 
-/** The prefix that the converter puts before a cell to make it a module. */
-export const cellPrefix = "export {};" + ts.sys.newLine;
-/** The converter's name for the cell, without its folder. */
-const cellFile = "__tslab__.ts";
-
-/** Makes `require("tslab/dist/converter")` run on stock TypeScript. `packageRoot` holds the kernel's node_modules. */
-export function installTypeScript(packageRoot: string): void {
-  const shim = createShim(packageRoot);
-  const loader = Module as unknown as {
-    _load: (request: string, parent: unknown, isMain: boolean) => unknown;
-  };
-  const load = loader._load;
-  loader._load = function (request, parent, isMain) {
-    return request === "@tslab/typescript-for-tslab" ? shim : load(request, parent, isMain);
-  };
+/** The symbols of a file's top level. */
+export function topLevelSymbols(file: ts.SourceFile): ts.SymbolTable {
+  if ((file as BoundFile).locals === undefined) bindSourceFile(file, { target: ts.ScriptTarget.ES2022 });
+  return (file as BoundFile).locals ?? new Map<ts.__String, ts.Symbol>();
 }
 
-function createShim(packageRoot: string): Record<string, unknown> {
-  const shim: Record<string, unknown> = {};
-  for (const name of Object.keys(ts))
-    Object.defineProperty(shim, name, {
-      enumerable: true,
-      configurable: true,
-      writable: true,
-      value: ts[name as keyof typeof ts],
-    });
-  return Object.assign(shim, {
-    // The names that the patched copy adds.
-    getDefaultTypeRoots: (folder: string) => typeRoots(folder, packageRoot),
-    getPreEmitDiagnosticsOfFiles,
-    getNullTransformationContext: () => internals.nullTransformationContext,
-    Completions: {
-      ...internals.Completions,
-      // The string completions of stock TypeScript (paths of imports) ask the host for folders.
-      getCompletionsAtPositionForTslab: (_host: unknown, ...args: unknown[]) =>
-        internals.Completions.getCompletionsAtPosition(completionHost, ...args),
+export function parseDiagnostics(file: ts.SourceFile): ts.DiagnosticWithLocation[] {
+  return (file as unknown as { parseDiagnostics: ts.DiagnosticWithLocation[] }).parseDiagnostics;
+}
+
+/**
+ * Reads the libraries at the first `update` (about a second).
+ * @param folder the notebook's
+ * @param packageRoot holds the kernel's node_modules
+ */
+export function createTypes(folder: string, packageRoot: string): Types {
+  // One name for both threads of thought: TypeScript writes paths with slashes.
+  const inFolder = (name: string): string => path.join(folder, name).replaceAll("\\", "/");
+  const cellFile = inFolder("__cell__.ts");
+  const declarationsFile = inFolder("__declarations__.d.ts");
+  const options: ts.CompilerOptions = {
+    target: ts.ScriptTarget.ES2022,
+    lib: ["lib.es2023.d.ts"],
+    module: ts.ModuleKind.ESNext,
+    moduleResolution: ts.ModuleResolutionKind.Bundler,
+    moduleDetection: ts.ModuleDetectionKind.Force,
+    allowImportingTsExtensions: true,
+    allowJs: true,
+    resolveJsonModule: true,
+    esModuleInterop: true,
+    experimentalDecorators: true,
+    jsx: ts.JsxEmit.React,
+    newLine: ts.NewLineKind.LineFeed,
+    declaration: true,
+    sourceMap: true,
+    skipLibCheck: true,
+    types: ["node"],
+    typeRoots: typeRoots(folder, packageRoot),
+  };
+  const texts = new Map([
+    [cellFile, { text: "", version: 0 }],
+    [declarationsFile, { text: "", version: 0 }],
+  ]);
+  const put = (file: string, text: string, fresh: boolean): void => {
+    const known = texts.get(file);
+    if (known?.text === text && !fresh) return;
+    texts.set(file, { text, version: (known?.version ?? 0) + 1 });
+  };
+  let updates = 0;
+  /** Counts installations: all libraries are looked at again after one. */
+  let packages = 0;
+  const resolved = new Map<string, ts.ResolvedModuleWithFailedLookupLocations>();
+  const ownFile = path.join(packageRoot, "package.json");
+  const isLibrary = (file: string): boolean => file.includes("/node_modules/");
+  // The service asks for every file, and its package.json, with every cell: reading them again took most of a cell's time.
+  const snapshots = new Map<string, { version: string; snapshot: ts.IScriptSnapshot }>();
+  let packageFiles = createPackageCache(folder, options);
+  /** Versions of the files that may be edited, looked up once an update. */
+  const versions = new Map<string, string>();
+  const versionOf = (file: string): string => {
+    if (isLibrary(file)) return String(packages);
+    let version = versions.get(file);
+    if (version === undefined) versions.set(file, (version = changed(file)));
+    return version;
+  };
+
+  const host: ts.LanguageServiceHost & { getModuleResolutionCache(): ts.ModuleResolutionCache } = {
+    getCompilationSettings: () => options,
+    getScriptFileNames: () => [declarationsFile, cellFile],
+    getProjectVersion: () => String(updates),
+    getScriptVersion(file) {
+      const text = texts.get(file);
+      return text === undefined ? versionOf(file) : String(text.version);
     },
-    getQuickInfoAtPosition,
-    // The settings of cells.
-    createWatchCompilerHost: (files: string[], options: ts.CompilerOptions, ...rest: unknown[]) =>
-      createCellHost(packageRoot, files, options, rest),
-    transpileModule: (input: string, options: ts.TranspileOptions) =>
-      // A cell stays an ES module with its source map: rewrite.ts turns it into the body of an async function.
-      isCellOutput(input) ? { outputText: input } : ts.transpileModule(input, options),
-    sys: createSys(),
-  });
+    getScriptSnapshot(file) {
+      const own = texts.get(file)?.text;
+      if (own !== undefined) return ts.ScriptSnapshot.fromString(own);
+      const version = versionOf(file);
+      const known = snapshots.get(file);
+      if (known?.version === version) return known.snapshot;
+      const text = ts.sys.readFile(file);
+      if (text === undefined) return undefined;
+      const snapshot = ts.ScriptSnapshot.fromString(text);
+      snapshots.set(file, { version, snapshot });
+      return snapshot;
+    },
+    getModuleResolutionCache: () => packageFiles,
+    getCurrentDirectory: () => folder,
+    getDefaultLibFileName: ts.getDefaultLibFilePath,
+    useCaseSensitiveFileNames: () => ts.sys.useCaseSensitiveFileNames,
+    fileExists: (file) => texts.has(file) || ts.sys.fileExists(file),
+    readFile: (file, encoding) => texts.get(file)?.text ?? ts.sys.readFile(file, encoding),
+    readDirectory: (...args) => ts.sys.readDirectory(...args),
+    directoryExists: (name) => ts.sys.directoryExists(name),
+    getDirectories: (name) => ts.sys.getDirectories(name),
+    realpath: (name) => ts.sys.realpath?.(name) ?? name,
+    // The compiler asks again for every import of every library when a cell brings a new import (80 ms). Libraries do not
+    // change; what the notebook and its files import may be installed or written at any time.
+    resolveModuleNameLiterals(literals, containingFile, redirected, given, sourceFile) {
+      return literals.map((literal) => {
+        const mode = ts.getModeForUsageLocation(sourceFile, literal, given);
+        const resolve = (from: string): ts.ResolvedModuleWithFailedLookupLocations =>
+          ts.resolveModuleName(literal.text, from, given, host, undefined, redirected, mode);
+        const key = [path.dirname(containingFile), literal.text, mode ?? ""].join("\0");
+        const known = resolved.get(key);
+        if (known !== undefined) return known;
+        let found = resolve(containingFile);
+        // Packages beside the notebook first, then the kernel's own.
+        if (found.resolvedModule === undefined && !/^[./]/.test(literal.text)) found = resolve(ownFile);
+        if (isLibrary(containingFile)) resolved.set(key, found);
+        return found;
+      });
+    },
+  };
+  const service = ts.createLanguageService(host, ts.createDocumentRegistry(ts.sys.useCaseSensitiveFileNames));
+  return {
+    service,
+    cellFile,
+    update(declarations, cell, fresh = false) {
+      put(declarationsFile, `${declarations}\nexport {};\n`, false);
+      put(cellFile, cell, fresh);
+      updates++;
+      versions.clear();
+      const program = service.getProgram();
+      const cellSource = program?.getSourceFile(cellFile);
+      const declarationsSource = program?.getSourceFile(declarationsFile);
+      if (program === undefined || cellSource === undefined || declarationsSource === undefined)
+        throw new Error("the compiler has lost the cell");
+      // The checker binds the file, and with that takes its parent away.
+      const checker = program.getTypeChecker();
+      (cellSource as { parent: ts.Node }).parent = declarationsSource;
+      return { program, checker, cell: cellSource, declarations: declarationsSource };
+    },
+    forgetPackages() {
+      packages++;
+      resolved.clear();
+      packageFiles = createPackageCache(folder, options);
+    },
+  };
 }
 
-const completionHost = {
-  ...ts.sys,
-  fileExists: (file: string) => ts.sys.fileExists(file),
-  readFile: (file: string) => ts.sys.readFile(file),
-  getCurrentDirectory: () => ts.sys.getCurrentDirectory(),
-  useCaseSensitiveFileNames: () => true,
-};
+function createPackageCache(folder: string, options: ts.CompilerOptions): ts.ModuleResolutionCache {
+  return ts.createModuleResolutionCache(folder, (name) => name, options);
+}
+
+/** Files beside the notebook are edited while it runs. */
+function changed(file: string): string {
+  const stats = statSync(file, { throwIfNoEntry: false });
+  return stats === undefined ? "none" : `${String(stats.mtimeMs)} ${String(stats.size)}`;
+}
 
 /** The notebook's own @types first, then the kernel's. */
 function typeRoots(folder: string, packageRoot: string): string[] {
@@ -101,124 +199,4 @@ function typeRoots(folder: string, packageRoot: string): string[] {
   }
   const own = path.join(packageRoot, "node_modules", "@types");
   return roots.includes(own) ? roots : [...roots, own];
-}
-
-function getPreEmitDiagnosticsOfFiles(program: ts.Program, files: ts.SourceFile[]): readonly ts.Diagnostic[] {
-  return internals.sortAndDeduplicateDiagnostics([
-    ...program.getOptionsDiagnostics(),
-    ...program.getGlobalDiagnostics(),
-    ...files.flatMap((file) => [
-      // Not the declaration diagnostics ("cannot be named", TS2742, TS4094): they are about publishing a package, and would
-      // refuse `const { z } = await import("zod")`.
-      ...program.getSyntacticDiagnostics(file),
-      ...program.getSemanticDiagnostics(file),
-    ]),
-  ]);
-}
-
-function getQuickInfoAtPosition(
-  file: ts.SourceFile,
-  checker: ts.TypeChecker,
-  _cancellation: unknown,
-  position: number,
-): ts.QuickInfo | undefined {
-  const node = internals.getTouchingPropertyName(file, position);
-  const symbol = checker.getSymbolAtLocation(node);
-  if (symbol === undefined) return undefined;
-  const info = internals.SymbolDisplay.getSymbolDisplayPartsDocumentationAndSymbolKind(
-    checker,
-    symbol,
-    file,
-    internals.getContainerNode(node),
-    node,
-  );
-  const start = node.getStart(file);
-  return {
-    kind: info.symbolKind,
-    kindModifiers: "",
-    textSpan: { start, length: node.getEnd() - start },
-    displayParts: info.displayParts,
-    documentation: info.documentation,
-    ...(info.tags === undefined ? {} : { tags: info.tags }),
-  };
-}
-
-/** Watches only the files beside the notebook: polling every library file costs time and never finds a change. */
-function createSys(): ts.System {
-  const sys = Object.create(ts.sys) as ts.System;
-  const watchFile = ts.sys.watchFile?.bind(ts.sys);
-  const never = { close: () => undefined };
-  if (watchFile !== undefined)
-    sys.watchFile = (file, ...rest) => (/node_modules|\.d\.[mc]?ts$/.test(file) ? never : watchFile(file, ...rest));
-  return sys;
-}
-
-function createCellHost(
-  packageRoot: string,
-  files: string[],
-  options: ts.CompilerOptions,
-  rest: unknown[],
-): ts.WatchCompilerHost<ts.BuilderProgram> {
-  const create = ts.createWatchCompilerHost as (...args: unknown[]) => ts.WatchCompilerHost<ts.BuilderProgram>;
-  const settings: ts.CompilerOptions = {
-    ...options,
-    target: ts.ScriptTarget.ES2022,
-    lib: ["lib.es2023.d.ts"],
-    moduleResolution: ts.ModuleResolutionKind.Bundler,
-    moduleDetection: ts.ModuleDetectionKind.Force,
-    types: ["node"],
-    allowImportingTsExtensions: false,
-    inlineSourceMap: true,
-    removeComments: false,
-  };
-  const host = create(files, settings, ...rest);
-  const createBuilder = host.createProgram;
-  host.createProgram = (...given) => {
-    const builder = createBuilder(...given);
-    const program = builder.getProgram() as ts.Program & { emit: (...args: unknown[]) => ts.EmitResult };
-    const emit = program.emit.bind(program);
-    // The declarations of a cell are written even where a declaration diagnostic would hold them back.
-    program.emit = (file, write, token, onlyDeclarations, transformers) =>
-      emit(file, write, token, onlyDeclarations, transformers, true);
-    return builder;
-  };
-  const kernelFile = path.join(packageRoot, "package.json");
-  const folder = ts.sys.getCurrentDirectory();
-  // The compiler asks again for every import of every library with every cell (80 ms). Libraries do not change; what the
-  // notebook imports may be installed or written at any time.
-  const resolved = new Map<string, ts.ResolvedModuleWithFailedLookupLocations>();
-  host.resolveModuleNameLiterals = (literals, containingFile, redirected, resolveOptions, sourceFile) => {
-    return literals.map((literal) => {
-      const mode = ts.getModeForUsageLocation(sourceFile, literal, resolveOptions);
-      const resolve = (from: string): ts.ResolvedModuleWithFailedLookupLocations =>
-        ts.resolveModuleName(literal.text, from, resolveOptions, host, undefined, redirected, mode);
-      const inPackage = containingFile.includes("/node_modules/");
-      const isPackage = !/^[./]/.test(literal.text);
-      const key = [path.dirname(containingFile), literal.text, mode ?? ""].join("\0");
-      const known = resolved.get(key);
-      if (known !== undefined) return known;
-      let found = resolve(containingFile);
-      // Packages beside the notebook first, then the kernel's own.
-      if (found.resolvedModule === undefined && isPackage) found = resolve(kernelFile);
-      const stays = inPackage || (found.resolvedModule !== undefined && path.dirname(containingFile) !== folder);
-      if (stays) resolved.set(key, found);
-      return found;
-    });
-  };
-  return host;
-}
-
-const mapMark = "//# sourceMappingURL=data:application/json;base64,";
-
-/** The JavaScript of a cell and its source map, as the compiler wrote them. */
-export function splitSourceMap(output: string): { code: string; map: { sources: string[] } & Record<string, unknown> } {
-  const mark = output.lastIndexOf(mapMark);
-  const json = Buffer.from(output.slice(mark + mapMark.length), "base64").toString("utf8");
-  return { code: output.slice(0, mark), map: JSON.parse(json) as { sources: string[] } };
-}
-
-function isCellOutput(output: string): boolean {
-  return (
-    output.includes(mapMark) && splitSourceMap(output).map.sources.some((source) => path.basename(source) === cellFile)
-  );
 }

@@ -1,8 +1,6 @@
 /** What a Jupyter client reads to start this kernel: kernel.json. */
 import path from "node:path";
-
-/** The kernel's folder name in Jupyter's lists, and the name in a notebook's metadata. */
-export const kernelName = "ams";
+import { product } from "../product.js";
 
 export interface KernelSpec {
   argv: string[];
@@ -26,10 +24,10 @@ export function kernelSpec(buildFolder: string, env: Record<string, string> = {}
       path.join(buildFolder, "kernel", "main.js"),
       "{connection_file}",
     ],
-    display_name: "TypeScript (AMS)",
+    display_name: product.displayName,
     language: "typescript",
     interrupt_mode: "message",
     env,
-    metadata: { debugger: false },
+    metadata: { debugger: true, supported_encryption: "curve" },
   };
 }

@@ -1,24 +1,35 @@
 /** Tab: names from the types of the session, magics, and what a magic offers for its arguments. */
-import type { Converter } from "tslab/dist/converter.js";
-import type { CompleteReply, CompleteRequest } from "../wire/messages.js";
+import ts from "typescript";
+import type { Program, Types } from "../cells/typescript.js";
+import { completePath } from "../magics/paths.js";
 import { parseMagics, type FoundCall, type Names } from "../magics/parse.js";
 import type { Plugins } from "../magics/plugins.js";
 import { blankFirstLine, rewriteMagics, takesCode } from "../magics/rewrite.js";
+import type { CompleteReply, CompleteRequest } from "../wire/messages.js";
 import { toCodePoints, toUtf16 } from "./cursor.js";
 
 export interface LanguageHost {
-  converter: Converter;
+  types: Types;
   plugins: Plugins;
   declarations: () => string;
   names: Names;
   typeOf: (name: string, args: string) => string;
+  /** Name -> the statement that declares it, as written in its cell. */
+  sources: Map<string, string>;
+  /** The value of a variable of the session. */
+  value: (name: string) => { value: unknown } | undefined;
 }
 
 interface Match {
   text: string;
   type?: string;
-  help?: string;
+  /** What stands beside the name: the type of a value, the line of a magic's help. */
+  signature?: string;
+  documentation?: string;
 }
+
+/** So many matches get their type and documentation: about a tenth of a millisecond each. */
+const described = 100;
 
 /** @returns cursors in code points, as the protocol counts them */
 export async function complete(request: CompleteRequest, host: LanguageHost): Promise<CompleteReply> {
@@ -33,13 +44,7 @@ export async function complete(request: CompleteRequest, host: LanguageHost): Pr
     cursor_start: startPoint,
     cursor_end: endPoint,
     metadata: {
-      _jupyter_types_experimental: matches.map(({ text, type, help }) => ({
-        text,
-        start: startPoint,
-        end: endPoint,
-        ...(type === undefined ? {} : { type }),
-        ...(help === undefined ? {} : { signature: help }),
-      })),
+      _jupyter_types_experimental: matches.map((match) => ({ ...match, start: startPoint, end: endPoint })),
     },
   };
 }
@@ -60,14 +65,16 @@ async function completeMagic(code: string, cursor: number, host: LanguageHost): 
     const [, percent = "%", name = ""] = partial;
     const matches = host.plugins
       .all()
-      .filter((magic) => magic.name.startsWith(name) && (percent === "%" || magic.cell !== undefined))
-      .map((magic) => ({ text: percent + magic.name, type: "magic", help: magic.summary }));
-    if (percent === "%%")
-      for (const timed of ["time", "timeit"])
-        if (timed.startsWith(name)) matches.push({ text: `%%${timed}`, type: "magic", help: "" });
+      .filter((magic) => magic.name.startsWith(name) && (percent === "%" || takesCell(magic)))
+      .map((magic) => ({ text: percent + magic.name, type: "magic", signature: magic.summary }));
     return { matches, start: cursor - name.length - percent.length, end: cursor };
   }
   const parsed = parseMagics(code, host.names);
+  const shell = parsed.calls.find(({ call, start }) => call.kind === "shell" && onLine(code, start, cursor));
+  if (shell !== undefined) {
+    const { matches, start, end } = completePath(lineFrom(code, shell.argsStart), cursor - shell.argsStart, () => true);
+    return { matches, start: shell.argsStart + start, end: shell.argsStart + end };
+  }
   const inside = parsed.calls.find(({ call, start }) => call.kind === "magic" && onLine(code, start, cursor));
   const target =
     inside !== undefined && inside.call.kind === "magic"
@@ -78,9 +85,18 @@ async function completeMagic(code: string, cursor: number, host: LanguageHost): 
   if (target === undefined || cursor < target.argsStart) return undefined;
   await host.plugins.loadFor(`%${target.name}`);
   const completions = await host.plugins.find(target.name)?.complete?.(target.args, cursor - target.argsStart);
-  if (completions === undefined) return target.name === "time" || target.name === "timeit" ? undefined : none(cursor);
-  const { matches, start, end } = completions;
+  if (completions === undefined) return takesCode({ name: target.name }) ? undefined : none(cursor);
+  const { start, end } = completions;
+  const matches = completions.matches.map(({ text, type, help }) => ({
+    text,
+    ...(type === undefined ? {} : { type }),
+    ...(help === undefined ? {} : { signature: help }),
+  }));
   return { matches, start: target.argsStart + start, end: target.argsStart + end };
+}
+
+function takesCell({ name, cell }: { name: string; cell?: unknown }): boolean {
+  return cell !== undefined || takesCode({ name });
 }
 
 function onLine(code: string, start: number, cursor: number): boolean {
@@ -101,59 +117,104 @@ function completeTypes(code: string, cursor: number, host: LanguageHost): Found 
   if (parsed.cell !== undefined && !takesCode(parsed.cell)) return none(cursor);
   const body = parsed.cell === undefined ? code : blankFirstLine(code, parsed.cell);
   const source = rewriteMagics(body, withoutTimed(parsed.calls), host.typeOf);
-  const info = host.converter.complete(host.declarations(), source.text, source.toEdited(cursor));
-  const kinds = new Map(info.original?.entries.map((entry): [string, string] => [entry.name, entry.kind]));
-  const matches = info.candidates
-    .filter((text) => !text.startsWith("__"))
-    .map((text): Match => {
-      const kind = kinds.get(text);
-      return kind === undefined ? { text } : { text, type: jupyterKind(kind) };
-    });
-  return { matches, start: source.toOriginal(info.start), end: source.toOriginal(info.end) };
+  const { service, cellFile, update } = host.types;
+  const program = update(host.declarations(), source.text);
+  const at = source.toEdited(cursor);
+  // Details by the service's own call would compute all completions once more for each of them.
+  const info = service.getCompletionsAtPosition(cellFile, at, { includeSymbol: true });
+  if (info === undefined) return none(cursor);
+  const word = wordAt(source.text, at, info);
+  const typed = source.text.slice(word.start, at);
+  const entries = info.entries
+    .filter(({ name }) => !name.startsWith("__") && rank(name, typed) < 3)
+    .sort((a, b) => rank(a.name, typed) - rank(b.name, typed) || order(a, b));
+  const matches = entries.map((entry, i): Match => {
+    const match = { text: entry.name, type: jupyterKind(entry.kind) };
+    return i >= described || entry.symbol === undefined ? match : { ...match, ...detailsOf(entry.symbol, program) };
+  });
+  return { matches, start: source.toOriginal(word.start), end: source.toOriginal(word.end) };
+}
+
+/** The word that a match replaces: an identifier, or a part of a path in a string. */
+function wordAt(text: string, at: number, info: ts.CompletionInfo): { start: number; end: number } {
+  const span = info.entries.find(({ replacementSpan }) => replacementSpan !== undefined)?.replacementSpan;
+  const given = span ?? info.optionalReplacementSpan;
+  if (given !== undefined && given.start <= at) return { start: given.start, end: given.start + given.length };
+  const before = /[\p{ID_Continue}$]*$/u.exec(text.slice(0, at))?.[0].length ?? 0;
+  const after = /^[\p{ID_Continue}$]*/u.exec(text.slice(at))?.[0].length ?? 0;
+  return { start: at - before, end: at + after };
+}
+
+/** 0: begins with what is typed; 1: but for upper and lower case; 2: holds it; 3: does not. */
+function rank(name: string, typed: string): number {
+  if (name.startsWith(typed)) return 0;
+  const [lower, wanted] = [name.toLowerCase(), typed.toLowerCase()];
+  return lower.startsWith(wanted) ? 1 : lower.includes(wanted) ? 2 : 3;
+}
+
+function order(a: ts.CompletionEntry, b: ts.CompletionEntry): number {
+  return a.sortText === b.sortText ? a.name.localeCompare(b.name) : a.sortText < b.sortText ? -1 : 1;
+}
+
+/** `map<U>(f: ...): U[]`, `length: number`; nothing for a type. */
+function detailsOf(found: ts.Symbol, { checker, cell }: Program): Partial<Match> {
+  const symbol = found.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(found) : found;
+  const documentation = ts.displayPartsToString(symbol.getDocumentationComment(checker));
+  const details = documentation === "" ? {} : { documentation };
+  if ((symbol.flags & ts.SymbolFlags.Value) === 0) return details;
+  const type = checker.getTypeOfSymbolAtLocation(symbol, cell);
+  const [call, ...more] = type.getCallSignatures();
+  const overloads = more.length === 0 ? "" : ` (+${String(more.length)} overload${more.length === 1 ? "" : "s"})`;
+  const signature =
+    call === undefined
+      ? `${found.name}: ${checker.typeToString(type)}`
+      : found.name + checker.signatureToString(call) + overloads;
+  return { signature, ...details };
 }
 
 /** `%time code`: the code after the name is completed as code. */
 function withoutTimed(calls: FoundCall[]): FoundCall[] {
-  return calls.filter(({ call }) => call.kind !== "magic" || (call.name !== "time" && call.name !== "timeit"));
+  return calls.filter(({ call }) => call.kind !== "magic" || !takesCode(call));
 }
 
 /** TypeScript's kinds -> the words that JupyterLab has icons for. */
-function jupyterKind(kind: string): string {
+function jupyterKind(kind: ts.ScriptElementKind): string {
   switch (kind) {
-    case "method":
-    case "function":
-    case "local function":
-    case "constructor":
+    case ts.ScriptElementKind.memberFunctionElement:
+    case ts.ScriptElementKind.functionElement:
+    case ts.ScriptElementKind.localFunctionElement:
+    case ts.ScriptElementKind.constructorImplementationElement:
       return "function";
-    case "const":
-    case "let":
-    case "var":
-    case "local var":
-    case "parameter":
+    case ts.ScriptElementKind.constElement:
+    case ts.ScriptElementKind.letElement:
+    case ts.ScriptElementKind.variableElement:
+    case ts.ScriptElementKind.localVariableElement:
+    case ts.ScriptElementKind.parameterElement:
       return "instance";
-    case "property":
-    case "getter":
-    case "setter":
+    case ts.ScriptElementKind.memberVariableElement:
+    case ts.ScriptElementKind.memberGetAccessorElement:
+    case ts.ScriptElementKind.memberSetAccessorElement:
       return "property";
-    case "class":
-    case "local class":
+    case ts.ScriptElementKind.classElement:
+    case ts.ScriptElementKind.localClassElement:
       return "class";
-    case "interface":
+    case ts.ScriptElementKind.interfaceElement:
       return "interface";
-    case "type":
-    case "alias":
-    case "type parameter":
+    case ts.ScriptElementKind.typeElement:
+    case ts.ScriptElementKind.alias:
+    case ts.ScriptElementKind.typeParameterElement:
       return "type";
-    case "enum":
-    case "enum member":
+    case ts.ScriptElementKind.enumElement:
+    case ts.ScriptElementKind.enumMemberElement:
       return "enum";
-    case "module":
-    case "external module name":
-    case "script":
-    case "directory":
+    case ts.ScriptElementKind.moduleElement:
+    case ts.ScriptElementKind.externalModuleName:
+    case ts.ScriptElementKind.scriptElement:
       return "module";
-    case "keyword":
-      return "keyword";
+    case ts.ScriptElementKind.directory:
+      return "path";
+    case ts.ScriptElementKind.string:
+      return "value";
     default:
       return kind;
   }

@@ -8,6 +8,8 @@ export interface ContextHost {
   /** Shows a bundle; with `update`, in place of the earlier one of that id. */
   show: (bundle: MimeBundle, displayId: string | undefined, update: boolean) => void;
   setTimer: (callback: () => void, ms: number) => NodeJS.Timeout;
+  /** The picture that the running cell's latest live display ended with: a result that looks the same is not shown again. */
+  livePicture?: MimeBundle | undefined;
 }
 
 let displays = 0;
@@ -31,9 +33,12 @@ export async function withContext<T>(host: ContextHost, work: (context: MagicCon
       if (displayId !== undefined) shown.add(displayId);
     },
   };
+  let done = false;
   try {
-    return await host.cooperate(() => work(context));
+    const result = await host.cooperate(() => work(context));
+    done = true;
+    return result;
   } finally {
-    progress.finish();
+    host.livePicture = progress.finish(!done && context.signal.aborted) ?? host.livePicture;
   }
 }

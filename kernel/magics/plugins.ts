@@ -1,5 +1,5 @@
 /** The magics that are there: built-in ones, and those of plugins, loaded when a cell first needs them. */
-import type { KernelPlugin, Magic, PluginHost } from "../plugin.js";
+import type { DisplayRule, KernelPlugin, Magic, PluginHost } from "../plugin.js";
 import { nearest } from "./nearest.js";
 
 /** A plugin that loads by itself: when a cell names one of its magics or globals, or when the kernel is idle. */
@@ -18,6 +18,8 @@ export interface Plugins {
   /** Adds a built-in magic. */
   add: (magic: Magic) => void;
   load: (module: string) => Promise<KernelPlugin>;
+  /** Loads a plugin again that was edited. */
+  reload: (module: string) => Promise<KernelPlugin>;
   /** Whether a self-loading plugin is not loaded yet. */
   isWaiting: () => boolean;
   /**
@@ -31,7 +33,10 @@ export function createPlugins(
   automatic: AutoPlugin[],
   options: {
     importModule(specifier: string): Promise<unknown>;
+    /** The next import of it runs it again. */
+    forgetModule(specifier: string): void;
     addGlobal(name: string, value: unknown, type: string): void;
+    addDisplay(rule: DisplayRule): void;
     host: PluginHost;
     /** A line in the kernel's log. */
     log(line: string): void;
@@ -39,6 +44,7 @@ export function createPlugins(
 ): Plugins {
   const magics = new Map<string, Magic>();
   const loaded = new Map<string, Promise<KernelPlugin>>();
+  const builtins = new Set<string>();
   let pending = automatic;
 
   const load = (module: string): Promise<KernelPlugin> => {
@@ -57,11 +63,24 @@ export function createPlugins(
     };
     const plugin = exported.plugin ?? exported.default?.plugin;
     if (plugin === undefined || !Array.isArray(plugin.magics))
-      throw new Error(`${module} is not a kernel plugin: it exports no \`plugin\` with magics`);
+      throw refuse(module, "it exports no `plugin` with magics");
+    const { magics: own, globals = [], displays = [] } = plugin;
+    for (const magic of own) check(module, magic);
+    for (const { name, type } of globals)
+      if (!/^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u.test(name) || typeof type !== "string" || type === "")
+        throw refuse(module, `its global ${name} needs a name that TypeScript knows and a type`);
     await plugin.start?.(options.host);
-    for (const magic of plugin.magics) magics.set(magic.name, magic);
-    for (const { name, value, type } of plugin.globals) options.addGlobal(name, value, type);
+    for (const magic of own) magics.set(magic.name, magic);
+    for (const { name, value, type } of globals) options.addGlobal(name, value, type);
+    for (const rule of displays) options.addDisplay(rule);
     return plugin;
+  };
+  const check = (module: string, { name, line, help }: Partial<Magic>): void => {
+    if (name === undefined || !/^[A-Za-z_][\w.-]*$/.test(name))
+      throw refuse(module, `${String(name)} cannot be the name of a magic: letters, digits, _, . and -`);
+    if (builtins.has(name)) throw refuse(module, `the kernel has a magic %${name} of its own`);
+    if (typeof line !== "function" || typeof help !== "function")
+      throw refuse(module, `its magic %${name} needs the functions \`line\` and \`help\``);
   };
 
   return {
@@ -76,9 +95,15 @@ export function createPlugins(
     all: () => [...magics.values()].sort((a, b) => a.name.localeCompare(b.name)),
     isMagic: (name) => magics.has(name) || pending.some(({ names }) => names.includes(name)),
     add(magic) {
+      builtins.add(magic.name);
       magics.set(magic.name, magic);
     },
     load,
+    reload(module) {
+      loaded.delete(module);
+      options.forgetModule(module);
+      return load(module);
+    },
     isWaiting: () => pending.length > 0,
     async loadFor(text) {
       const needed = pending.filter(
@@ -97,6 +122,10 @@ export function createPlugins(
       }
     },
   };
+}
+
+function refuse(module: string, why: string): Error {
+  return userError(`${module} is not a kernel plugin: ${why}`, "docs/plugins.md shows one", `%load_ext ${module}`);
 }
 
 /** An error of three lines for people: shown without a stack. */

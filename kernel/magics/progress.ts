@@ -1,5 +1,6 @@
 /** The progress of one magic as one display that is updated in place, and ends as what the work itself wants to show. */
 import type { Progress } from "../../src/context.js";
+import { escapeHtml } from "./html.js";
 import type { MimeBundle } from "../plugin.js";
 
 /** Milliseconds between two pictures. */
@@ -7,8 +8,11 @@ const interval = 250;
 
 export interface ProgressDisplay {
   update: (progress: Progress) => void;
-  /** Shows the last state for good. */
-  finish: () => void;
+  /**
+   * Shows the last state for good; of work that was `stopped` it says so, since its count stays where it is.
+   * Returns the work's own last picture, where it has one.
+   */
+  finish: (stopped?: boolean) => MimeBundle | undefined;
 }
 
 /** @param show draws the first picture or, with `update`, replaces it */
@@ -21,14 +25,16 @@ export function createProgressDisplay(
   let drawn = false;
   let drawnState: Progress | undefined;
   let timer: NodeJS.Timeout | undefined;
-  const draw = (final: boolean): void => {
+  const draw = (final: boolean): MimeBundle | undefined => {
     clearTimeout(timer);
     timer = undefined;
-    if (latest === undefined) return;
-    show(final ? finalPicture(latest) : picture(latest), drawn);
+    if (latest === undefined) return undefined;
+    const bundle = final ? finalPicture(latest) : picture(latest);
+    show(bundle, drawn);
     drawn = true;
     drawnState = latest;
     shownAt = performance.now();
+    return bundle;
   };
   return {
     update(progress) {
@@ -40,10 +46,16 @@ export function createProgressDisplay(
           draw(false);
         }, wait);
     },
-    finish() {
+    finish(stopped = false) {
+      if (stopped && latest !== undefined && latest.display === undefined) {
+        const { note } = latest;
+        latest = { ...latest, note: note === undefined ? "stopped" : `${note}, stopped` };
+      }
       // A bar without a picture of its own is already final when its last state is drawn.
-      if (latest?.display !== undefined || latest !== drawnState) draw(true);
+      const own = latest?.display !== undefined;
+      const last = own || latest !== drawnState ? draw(true) : undefined;
       latest = undefined;
+      return own ? last : undefined;
     },
   };
 }
@@ -78,8 +90,4 @@ function bar({ label, done, total, note }: Progress): string {
     `<span style="display:block;height:10px;width:${percent}%;background:#2a7de1"></span></span>` +
     `<span style="${cell};margin-left:8px">${String(done)}/${String(total)}${note === undefined ? "" : ` · ${escapeHtml(note)}`}</span></div>`
   );
-}
-
-function escapeHtml(text: string): string {
-  return text.replace(/[&<>"']/g, (c) => `&#${String(c.charCodeAt(0))};`);
 }

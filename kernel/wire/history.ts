@@ -65,10 +65,19 @@ function tail(entries: Entry[], n: number | null | undefined): Entry[] {
   return n <= 0 ? [] : entries.slice(-n);
 }
 
+/** As IPython's history: `*`, `?`, `[abc]`, `[a-z]` and `[^abc]`; the rest stands for itself. */
 function glob(pattern: string): RegExp {
-  const source = pattern
-    .replace(/[.+^${}()|[\]\\]/g, "\\$&")
-    .replaceAll("*", "[^]*")
-    .replaceAll("?", "[^]");
-  return new RegExp(`^${source}$`);
+  const source = pattern.replace(/\[\^?\]?[^\]]*\]|[^]/g, (part) => {
+    if (part === "*") return "[^]*";
+    if (part === "?") return "[^]";
+    if (part.length === 1) return part.replace(/[.+^${}()|[\]\\/-]/, "\\$&");
+    const negated = part[1] === "^";
+    const members = part.slice(negated ? 2 : 1, -1).replace(/[\\\]^[]/g, "\\$&");
+    return `[${negated ? "^" : ""}${members}]`;
+  });
+  try {
+    return new RegExp(`^${source}$`);
+  } catch {
+    return /(?!)/; // a range that runs backwards matches nothing
+  }
 }

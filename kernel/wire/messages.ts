@@ -10,7 +10,7 @@ export interface Header {
   date: string;
   msg_type: string;
   version: string;
-  /** Present in requests for a subshell; this kernel has none and ignores it. */
+  /** The subshell that a request on shell is for; without it, the main shell. */
   subshell_id?: string | null;
 }
 
@@ -59,8 +59,9 @@ export type ExecuteReply =
   | ({ status: "error"; execution_count: number } & ErrorContent)
   | { status: "aborted"; execution_count: number };
 
-/** Something the front end does after the cell: `page` shows help beside the notebook. */
-export type Payload = { source: "page"; data: Record<string, unknown>; start: number };
+/** Something the front end does after the cell: `page` shows help beside the notebook, `ask_exit` ends a console. */
+export type Payload =
+  { source: "page"; data: Record<string, unknown>; start: number } | { source: "ask_exit"; keepkernel: boolean };
 
 export interface CompleteRequest {
   code: string;
@@ -75,7 +76,14 @@ export interface CompleteReply {
   cursor_end: number;
   /** `_jupyter_types_experimental`: what JupyterLab shows beside each match. */
   metadata: {
-    _jupyter_types_experimental?: { text: string; type?: string; start: number; end: number; signature?: string }[];
+    _jupyter_types_experimental?: {
+      text: string;
+      type?: string;
+      start: number;
+      end: number;
+      signature?: string;
+      documentation?: string;
+    }[];
   };
 }
 
@@ -136,12 +144,6 @@ export interface CommInfoReply {
   comms: Record<string, { target_name: string }>;
 }
 
-export interface CommOpen {
-  comm_id: string;
-  target_name: string;
-  data: unknown;
-}
-
 export interface KernelInfoReply {
   status: "ok";
   protocol_version: string;
@@ -159,6 +161,8 @@ export interface KernelInfoReply {
   banner: string;
   help_links: { text: string; url: string }[];
   supported_features: string[];
+  /** What `supported_features` says too, for clients of older protocols. */
+  debugger: boolean;
 }
 
 export interface ShutdownRequest {

@@ -12,14 +12,22 @@ export interface Request {
   message: Message;
 }
 
+/** What goes beside the content. */
+export interface Extra {
+  metadata?: Record<string, unknown> | undefined;
+  buffers?: Uint8Array[] | undefined;
+}
+
 export interface Outgoing {
   /** On iopub; `cause` is the request that brought it about. */
-  publish: (type: string, content: object, cause?: Request, buffers?: Uint8Array[]) => void;
+  publish: (type: string, content: object, cause?: Request, extra?: Extra) => void;
   /** To the client that asked, on the channel where it asked. */
   reply: (request: Request, content: object) => void;
   status: (state: "starting" | "busy" | "idle", cause?: Request) => void;
   /** Output of a cell, collected for a moment. */
   stream: (request: RequestNumber, name: StreamName, text: string) => void;
+  /** Sends the output that was collected. */
+  flush: () => void;
   /** Asks the client for a line on stdin. */
   askInput: (cause: Request | undefined, prompt: string, password: boolean) => void;
 }
@@ -34,14 +42,14 @@ export function createOutgoing(
     content: object,
     identities: Uint8Array[],
     cause: Request | undefined,
-    buffers: Uint8Array[] = [],
+    { metadata = {}, buffers = [] }: Extra = {},
   ): void => {
     const header = cause?.message.header;
     void sockets.send(channel, {
       identities,
       header: createHeader(type, header?.username),
       parent: header ?? {},
-      metadata: {},
+      metadata,
       content,
       buffers,
     });
@@ -50,9 +58,9 @@ export function createOutgoing(
   const streams = createStreams((number, name, text) => {
     send("iopub", "stream", { name, text }, topic("stream"), requestOf(number));
   });
-  const publish: Outgoing["publish"] = (type, content, cause, buffers) => {
+  const publish: Outgoing["publish"] = (type, content, cause, extra) => {
     streams.flush();
-    send("iopub", type, content, topic(type), cause, buffers);
+    send("iopub", type, content, topic(type), cause, extra);
   };
   return {
     publish,
@@ -65,6 +73,7 @@ export function createOutgoing(
       publish("status", { execution_state: state }, cause);
     },
     stream: streams.write,
+    flush: streams.flush,
     askInput(cause, prompt, password) {
       streams.flush();
       send("stdin", "input_request", { prompt, password }, cause?.message.identities ?? [], cause);

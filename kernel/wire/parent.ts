@@ -2,6 +2,7 @@
 
 /** Watches the process named in JPY_PARENT_PID, once a second. */
 export function watchParent(gone: () => void): void {
+  if (process.platform === "win32") return; // there it is a handle, which Node cannot watch
   const parent = Number(process.env["JPY_PARENT_PID"]);
   if (!Number.isInteger(parent) || parent <= 1) return; // 1: a container's first process may well be the server itself
   const timer = setInterval(() => {

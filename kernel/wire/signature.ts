@@ -1,6 +1,7 @@
 /** Frames <-> messages: the signature is computed over the bytes as received, never over re-encoded JSON. */
 import { createHmac, randomUUID, timingSafeEqual } from "node:crypto";
 import { protocolVersion, type Header, type Message } from "./messages.js";
+import { isObject } from "./requests.js";
 
 const delimiter = Buffer.from("<IDS|MSG>");
 
@@ -29,7 +30,7 @@ export function createSigner(key: string, scheme: string): Signer {
   };
 }
 
-/** Reads one message. Throws for a missing delimiter, a wrong signature or JSON that is none. */
+/** Reads one message. Throws for a missing delimiter or type, a wrong signature, or JSON that is none. */
 export function decode(frames: Uint8Array[], signer: Signer): Message {
   const split = frames.findIndex((frame) => delimiter.equals(frame));
   if (split < 0) throw new Error("a message without <IDS|MSG>");
@@ -37,18 +38,25 @@ export function decode(frames: Uint8Array[], signer: Signer): Message {
   const signed = frames.slice(split + 2, split + 6);
   if (signature === undefined || signed.length < 4) throw new Error("a message with too few frames");
   if (!signer.verify(signature, signed)) throw new Error("a message with a wrong signature");
-  const [header, parent, metadata, content] = signed.map(
-    (frame) => JSON.parse(Buffer.from(frame).toString("utf8")) as unknown,
-  );
-  if (typeof (header as Header | null)?.msg_type !== "string") throw new Error("a message without a type");
+  const [header, parent, metadata, content] = signed.map(parse);
+  if (!isObject(header) || typeof header["msg_type"] !== "string" || typeof header["msg_id"] !== "string")
+    throw new Error("a message without a type or an id");
   return {
     identities: frames.slice(0, split),
-    header: header as Header,
-    parent: parent as Header,
-    metadata: metadata as Record<string, unknown>,
+    header: header as unknown as Header,
+    parent: isObject(parent) ? (parent as unknown as Header) : {},
+    metadata: isObject(metadata) ? metadata : {},
     content,
     buffers: frames.slice(split + 6),
   };
+}
+
+function parse(frame: Uint8Array): unknown {
+  try {
+    return JSON.parse(Buffer.from(frame).toString("utf8"));
+  } catch (cause) {
+    throw new Error("a message that is not JSON", { cause });
+  }
 }
 
 export function encode(message: Message, signer: Signer): Uint8Array[] {
@@ -61,11 +69,11 @@ export function encode(message: Message, signer: Signer): Uint8Array[] {
 const session = randomUUID();
 
 /** A fresh header of this kernel's session. */
-export function createHeader(type: string, username = "kernel"): Header {
+export function createHeader(type: string, username?: unknown): Header {
   return {
     msg_id: randomUUID(),
     session,
-    username,
+    username: typeof username === "string" ? username : "kernel",
     date: new Date().toISOString(),
     msg_type: type,
     version: protocolVersion,

@@ -26,7 +26,16 @@ export async function openSockets(
 ): Promise<Sockets> {
   const signer = createSigner(connection.key, connection.signature_scheme);
   // High water marks of 0: a busy cell must neither lose output nor block. Linger is short so that exit is never held up.
-  const unlimited = { sendHighWaterMark: 0, receiveHighWaterMark: 0, linger: 200 };
+  // Encryption: the client knows our public key from the connection file; a socket must have it before it is bound.
+  const curve =
+    connection.curve === undefined
+      ? {}
+      : {
+          curveServer: true,
+          curvePublicKey: connection.curve.publicKey,
+          curveSecretKey: connection.curve.secretKey,
+        };
+  const unlimited = { ...curve, sendHighWaterMark: 0, receiveHighWaterMark: 0, linger: 200 };
   // Handover: a client that reconnects with its old identity gets its replies.
   const routers = {
     shell: new Router({ ...unlimited, handover: true }),
@@ -35,7 +44,7 @@ export async function openSockets(
   };
   const iopub = new XPublisher(unlimited);
   iopub.verbosity = "allSubs";
-  const heartbeat = new Reply({ linger: 0 });
+  const heartbeat = new Reply({ ...curve, linger: 0 });
 
   await Promise.all([
     routers.shell.bind(endpoint(connection, "shell_port")),

@@ -1,4 +1,5 @@
 // The whole set-up, step by step; every step that is already done costs next to nothing.
+import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { installPython } from "./python.mjs";
@@ -8,11 +9,16 @@ import { step } from "./steps.mjs";
 
 const require = createRequire(import.meta.url);
 
+/** A clone brings its sources; a published package comes compiled, with its npm packages installed by npm. */
+export const isClone = existsSync(path.join(root, "tsconfig.json"));
+
 /** Installs packages, compiles, makes the Python environment, fetches the native engine, writes the kernel's spec. */
 export async function setUp() {
   await step("Node", () => checkNode());
-  await step("npm packages", installPackages);
-  await step("TypeScript", build);
+  if (isClone) {
+    await step("npm packages", installPackages);
+    await step("TypeScript", build);
+  }
   await step("Python with JupyterLab", installPython);
   await step("native engine", installEngine);
   await step("notebook kernel", writeKernel);

@@ -1,11 +1,12 @@
 // The npm packages and the compiled sources.
 import { copyFileSync, existsSync, mkdirSync, rmSync } from "node:fs";
 import path from "node:path";
+import { bundle } from "./bundles.mjs";
 import { environment, root } from "./paths.mjs";
 import { filesBelow, hashOf, isCurrent, writeStamp } from "./stamp.mjs";
 import { execute, SetupError } from "./steps.mjs";
 
-const sources = ["src", "kernel", "test", "bench"];
+const sources = ["src", "kernel", "test", "bench", "lab"];
 
 export function checkNode() {
   const [major] = process.versions.node.split(".").map(Number);
@@ -45,6 +46,8 @@ export async function build(say) {
   const hash = hashOf(
     path.join(root, "tsconfig.json"),
     path.join(root, "package-lock.json"),
+    path.join(root, "scripts", "vendor.mjs"),
+    path.join(root, "scripts", "setup", "bundles.mjs"),
     { text: code.join("\n") },
     ...code,
   );
@@ -54,7 +57,11 @@ export async function build(say) {
   await execute(process.execPath, [tsc, "-p", root, "--pretty", "false"], { cwd: root, env: environment(), say });
   const made = (file) => path.join(root, path.relative(out, file).replace(/(\.d\.ts|\.js\.map|\.js)$/, ""));
   for (const file of filesBelow(out))
-    if (/(\.d\.ts|\.js\.map|\.js)$/.test(file) && ![".ts", ".js", ""].some((end) => existsSync(made(file) + end)))
+    if (
+      !file.startsWith(path.join(out, "vendor")) &&
+      /(\.d\.ts|\.js\.map|\.js)$/.test(file) &&
+      ![".ts", ".js", ""].some((end) => existsSync(made(file) + end))
+    )
       rmSync(file);
   for (const file of code) {
     if (/\.(ts|md|json)$/.test(file)) continue; // JSON that is imported is copied by tsc
@@ -62,6 +69,9 @@ export async function build(say) {
     mkdirSync(path.dirname(target), { recursive: true });
     copyFileSync(file, target);
   }
+  await bundle();
+  const { vendor } = await import("../vendor.mjs"); // needs the installed packages
+  await vendor();
   writeStamp(stamp, hash);
   return "compiled";
 }

@@ -6,7 +6,9 @@ import { environment, home, python, root } from "./paths.mjs";
 import { hashOf, isCurrent, writeStamp } from "./stamp.mjs";
 import { execute, SetupError } from "./steps.mjs";
 
-const requirements = path.join(root, "scripts", "requirements.txt");
+/** The pinned packages for a Python: those of today need 3.11. */
+const requirementsFor = (version) =>
+  path.join(root, "scripts", Number(version.split(".")[1]) >= 11 ? "requirements.txt" : "requirements-3.9.txt");
 const folder = path.join(home, "python");
 
 /** The first Python >= 3.9 on PATH as {command, version, prefix}; `$AMS_PYTHON` chooses another one. */
@@ -31,9 +33,10 @@ export function findPython() {
   );
 }
 
-/** Creates the environment and installs scripts/requirements.txt into it, unless it is already that one. */
+/** Creates the environment and installs the pinned packages into it, unless it is already that one. */
 export async function installPython(say) {
   const { command, version } = findPython();
+  const requirements = requirementsFor(version);
   const stamp = path.join(folder, ".ams-stamp");
   // An environment holds absolute paths: a moved clone needs a new one.
   const hash = hashOf(requirements, { text: `${version} ${folder}` });
@@ -55,6 +58,25 @@ export async function installPython(say) {
   configureLab();
   writeStamp(stamp, hash);
   return `JupyterLab installed (Python ${version})`;
+}
+
+/** What the Python-side tests need beyond that: scripts/requirements-test.txt, and the clone's own python/. */
+export async function installPythonForTests(say) {
+  const tests = path.join(root, "scripts", "requirements-test.txt");
+  const own = path.join(root, "python");
+  const stamp = path.join(folder, ".ams-test-stamp"); // goes with the environment when that is made anew
+  const hash = hashOf(tests, own);
+  if (isCurrent(stamp, hash)) return "already there";
+  const pip = (args) =>
+    execute(python, ["-m", "pip", "install", "--progress-bar", "off", ...args], {
+      env: environment(),
+      say,
+      hint: "pip needs the package index once: check the network, then run this again",
+    });
+  await pip(["-r", tests]);
+  await pip(["--no-deps", "--no-build-isolation", "--force-reinstall", own]);
+  writeStamp(stamp, hash);
+  return "installed from requirements-test.txt";
 }
 
 function works() {

@@ -5,7 +5,7 @@ import type { Item } from "../data/dataset.js";
 import { decodeImage } from "../data/decode.js";
 import { attentionMaps, type AttentionMap } from "../match/maps.js";
 import { encodeCaptions, encodeImages, patchGrid, type Model } from "../model/ams.js";
-import { attentionFigure } from "../plot/attention.js";
+import { attentionComparison, attentionFigure, type AttentionInput } from "../plot/attention.js";
 import type { Figure } from "../plot/figure.js";
 
 export interface AttentionRequest {
@@ -16,17 +16,33 @@ export interface AttentionRequest {
   item?: Item;
   /** Default: the model's mined safe threshold. */
   threshold?: number;
+  /** What tells it from the other one in a comparison; default: the caption. */
+  name?: string;
 }
 
 /** Scores one pair at every scale and draws what each word attends to. */
 export async function drawAttention(model: Model, request: AttentionRequest): Promise<Figure> {
-  const { caption, item } = request;
+  return attentionFigure(await attentionOf(model, request));
+}
+
+/** Two pairs side by side: other captions, or another model. */
+export async function compareAttention(
+  sides: readonly [{ model: Model; request: AttentionRequest }, { model: Model; request: AttentionRequest }],
+  title: string,
+): Promise<Figure> {
+  const first = await attentionOf(sides[0].model, sides[0].request);
+  return attentionComparison([first, await attentionOf(sides[1].model, sides[1].request)], title);
+}
+
+async function attentionOf(model: Model, request: AttentionRequest): Promise<AttentionInput> {
+  const { caption, item, name } = request;
   const { config } = model;
   const { pixels: side } = config.image;
   const [image, pixels] = await Promise.all([decodeImage(request.image), loadPixels([request.image], side)]);
   const tokens = model.tokenizer.encode(caption, config.maxLength);
   // Where pads do not count as words they are left out of the norms; else they are words like others.
-  const counts = model.quirks.padWords ? tokens.mask : tokens.mask.map(() => 1);
+  const counted = model.quirks.padWords ? tokens.mask : tokens.mask.map(() => 1);
+  const threshold = request.threshold ?? model.thresholds.safe;
   let scales: AttentionMap[] = [];
   tf.tidy(() => {
     const images = encodeImages(model, tf.tensor4d(pixels, [1, 3, side, side]));
@@ -34,21 +50,21 @@ export async function drawAttention(model: Model, request: AttentionRequest): Pr
     const mask = tf.tensor2d(tokens.mask, [1, config.maxLength], "int32");
     const words = encodeCaptions(model, ids, mask);
     const first = (features: tf.Tensor3D[]): tf.Tensor2D[] => features.map((f) => tf.squeeze(f, [0]));
-    scales = attentionMaps(first(images), first(words), counts, {
-      threshold: request.threshold ?? model.thresholds.safe,
-      propagate: true,
-    });
+    scales = attentionMaps(first(images), first(words), counted, { threshold, propagate: true });
   });
   const phrases = phrasesOf(item, caption);
-  return attentionFigure({
+  return {
     image,
     caption,
     tokens,
     scales,
     grid: patchGrid(config),
     layers: config.scales,
+    threshold,
+    counted,
+    ...(name === undefined ? {} : { name }),
     ...(phrases === undefined ? {} : { phrases }),
-  });
+  };
 }
 
 /** The caption's phrases with the boxes of what they name; undefined where the data set knows none. */

@@ -4,7 +4,7 @@ import type { Context } from "../context.js";
 import type { Session } from "./session.js";
 
 /** Where Tab finds values of an option. */
-export type Source = "file" | "folder" | "run" | "split" | "model";
+export type Source = "file" | "folder" | "run" | "split" | "model" | "encoder" | "index";
 
 /** What the schema of an option does not say. */
 export interface OptionDetails {
@@ -15,6 +15,8 @@ export interface OptionDetails {
   complete?: Source;
   /** Values worth offering where the schema leaves the value open. */
   suggest?: string[];
+  /** How its values are made, where they are too many to list. */
+  values?: string;
   /** Other spellings of values, e.g. the published `--dataset flickr` for `flickr30k`. */
   spellings?: Record<string, string>;
   /** The TypeScript type of values that only code can give (a model, a data set). */
@@ -49,8 +51,11 @@ export interface Command<S extends Shape = Shape, R = unknown> {
   /** What a newcomer needs to know beyond the options; a few sentences. */
   about: string;
   options: S;
-  /** The option that may be given without its name; `joined`: all free words together, separated by spaces. */
-  positional?: { option: string; joined?: boolean };
+  /**
+   * The option that may be given without its name; `joined`: all free words together, separated by spaces; `rest`: the list that
+   * the free words after it go to.
+   */
+  positional?: { option: string; joined?: boolean; rest?: string };
   /** Other names of options, in camelCase: the short ones and those of the published code. */
   aliases: Record<string, string>;
   /** A flag that turns the line into another command's: the published `train --test` is `eval --split test`. */
@@ -66,7 +71,7 @@ export interface Command<S extends Shape = Shape, R = unknown> {
 
 /** The parts of a command that name its options. */
 interface Naming<S extends Shape> {
-  positional?: { option: keyof S & string };
+  positional?: { option: keyof S & string; rest?: keyof S & string };
   aliases: Record<string, keyof S & string>;
 }
 

@@ -19,10 +19,10 @@ export interface Completions {
   end: number;
 }
 
-/** What the surroundings know: names of runs, splits, models; the folder of relative paths. */
+/** What the surroundings know: names of runs, splits, models, encoders in the hub's cache; the folder of relative paths. */
 export interface Surroundings {
   cwd: string;
-  names(source: "run" | "split" | "model"): string[];
+  names(source: "run" | "split" | "model" | "encoder" | "index"): string[];
 }
 
 /** Completes the word of `line` that ends at `cursor` (UTF-16 units). Never throws: a broken line has no matches. */
@@ -63,7 +63,11 @@ export function complete(line: string, cursor: number, commands: Command[], arou
   if (waiting !== undefined && !(waiting.kinds.length === 1 && waiting.kinds[0] === "boolean"))
     return answer(values(waiting, typing.text, around));
   const free = infos.find(({ key }) => key === command.positional?.option);
-  const offered = free === undefined ? [] : values(free, typing.text, around);
+  const rest = infos.find(({ key }) => key === command.positional?.rest);
+  const later = rest !== undefined && before.length > 1;
+  const offered = [...(free === undefined || later ? [] : [free]), ...(later ? [rest] : [])].flatMap((info) =>
+    values(info, typing.text, around),
+  );
   return answer(offered.length > 0 ? offered : typing.text === "" ? flags(infos, before, "") : []);
 }
 
@@ -88,7 +92,8 @@ function values(info: OptionInfo, typed: string, around: Surroundings): Match[] 
   const named = [...new Set([...fixed, ...known])]
     .filter((name) => name.startsWith(typed))
     .map((name) => ({ text: quoteWord(name), type: "value", help: info.help }));
-  const looksLikePath = source === "file" || source === "folder" || (source === "model" && /[/\\.~]/.test(typed));
+  const nameOrPath = source === "model" || source === "encoder" || source === "index";
+  const looksLikePath = source === "file" || source === "folder" || (nameOrPath && /[/\\.~]/.test(typed));
   return looksLikePath ? [...named, ...paths(typed, source, around.cwd)] : named;
 }
 
@@ -105,7 +110,7 @@ function paths(typed: string, source: Source, cwd: string): Match[] {
   }
   return entries
     .filter((entry) => entry.name.startsWith(begin) && (begin !== "" || !entry.name.startsWith(".")))
-    .filter((entry) => source === "file" || entry.isDirectory())
+    .filter((entry) => source !== "folder" || entry.isDirectory())
     .sort((a, b) => a.name.localeCompare(b.name))
     .map((entry) => ({ text: quoteWord(folder + entry.name + (entry.isDirectory() ? "/" : "")), type: "path" }));
 }

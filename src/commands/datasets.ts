@@ -3,10 +3,11 @@ import { existsSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
 import type { Context } from "../context.js";
-import type { Dataset, Item } from "../data/dataset.js";
+import type { Dataset, Item, Opened } from "../data/dataset.js";
 import type { SceneOptions } from "../data/emojiScenes/index.js";
+import { leaveOut, missingImage, type ProblemOptions } from "../data/items.js";
+import { knownIn } from "../data/locate.js";
 import { AmsError } from "../errors.js";
-import { amsHome } from "../paths.js";
 import { option } from "./command.js";
 import { suggestion } from "./nearest.js";
 import { resolvePath, type Session } from "./session.js";
@@ -24,19 +25,27 @@ export const dataOptions = {
     complete: "folder",
   }),
   root: option(z.string().optional(), {
-    help: "flickr30k, coco: the folder with the images",
+    help: "the folder with the images (flickr30k, coco: default looked for in the usual places; a folder of your own: default that folder)",
     value: "DIR",
     complete: "folder",
   }),
   annotations: option(z.string().optional(), {
-    help: "flickr30k, coco: the folder with NAME_train.json, NAME_val.json, NAME_test.json (default: beside the images)",
-    value: "DIR",
-    complete: "folder",
+    help: "flickr30k, coco: the annotation file, or the folder with NAME_{train,val,test}.json, Karpathy's dataset_NAME.json, Flickr's .token file or COCO's captions_*.json (default: looked for beside the images and in the usual places)",
+    value: "FILE|DIR",
+    complete: "file",
   }),
   captions: option(z.string().optional(), {
     help: "a folder of your own: its table of captions (.csv, .tsv, .jsonl; default: the only one in it)",
     value: "FILE",
     complete: "file",
+  }),
+  boxes: option(z.union([z.boolean(), z.string()]).optional(), {
+    help: "flickr30k, coco: also the boxes, of Flickr30K Entities (Annotations/ and Sentences/) or COCO's instances_*.json",
+    value: "DIR",
+    complete: "folder",
+  }),
+  skipProblems: option(z.boolean().default(false), {
+    help: "leave out rows with missing images, empty captions or a doubled image instead of refusing the set; data --json lists them",
   }),
 };
 
@@ -52,49 +61,89 @@ export interface DataChoice {
   root?: string | undefined;
   annotations?: string | undefined;
   captions?: string | undefined;
+  boxes?: boolean | string | undefined;
+  skipProblems?: boolean | undefined;
+  /** The verb passes over images that cannot be read: missing ones are told and kept for it. */
+  skipBadImages?: boolean | undefined;
 }
 
 /** The data set that a verb works on; it becomes the session's. Without a choice: the open one, else the embedded scenes. */
 export async function wantDataset(choice: DataChoice, context: Context, session: Session): Promise<Dataset> {
-  const { data, root, annotations, captions } = choice;
+  const { data, root, annotations, captions, boxes, skipProblems, skipBadImages } = choice;
   if (typeof data === "object") return (session.dataset = data);
-  const located = root !== undefined || annotations !== undefined || captions !== undefined;
+  const located = [root, annotations, captions].some((value) => value !== undefined);
   const open = session.dataset;
-  if (!located && open !== undefined && (data === undefined || data === open.name)) return open;
+  const reopened = open?.name === "scenes" ? undefined : open?.opened; // the scenes have theirs
+  if (boxes !== undefined && boxes !== false && data === undefined && !located && reopened !== undefined) {
+    return openDataset({ ...reopened, boxes }, { ...reopened, skipBadImages }, context, session); // the same once more, with its boxes
+  }
+  const withBoxes = boxes === undefined || open?.name === "scenes";
+  if (!located && withBoxes && open !== undefined && (data === undefined || data === open.name)) return open;
   if (!located && data === undefined) context.note("no data set is open: using the embedded scenes");
-  return openDataset({ ...choice, data: data ?? (located ? "flickr30k" : "scenes") }, {}, context, session);
+  const chosen = { ...choice, data: data ?? (located ? "flickr30k" : "scenes") };
+  return openDataset(chosen, { skipProblems, skipBadImages }, context, session);
 }
 
-/** What only `data` can say. */
 export interface OpenOptions {
+  /** What only `data` can say. */
   scenes?: SceneOptions;
   /** Leave out rows with missing images or empty captions instead of refusing. */
-  skipProblems?: boolean;
+  skipProblems?: boolean | undefined;
+  skipBadImages?: boolean | undefined;
+  /** Where it is opened again: ids of the images that were left out before, and are left out now whether they are there or not. */
+  leftOut?: string[] | undefined;
 }
 
 /** Opens a data set by name or folder and makes it the session's. */
 export async function openDataset(
-  { data, root, annotations, captions }: Omit<DataChoice, "data"> & { data: string },
-  { scenes = {}, skipProblems = false }: OpenOptions,
+  { data, root, annotations, captions, boxes }: Omit<DataChoice, "data"> & { data: string },
+  { scenes = {}, skipProblems = false, skipBadImages = false, leftOut }: OpenOptions,
   context: Context,
   session: Session,
 ): Promise<Dataset> {
-  const onProblem = skipProblems ? "skip" : "stop";
+  const onProblem = skipProblems ? ("skip" as const) : ("stop" as const);
+  // Images that went missing since the first time stay in, so that a run finds the data that it began with.
+  const keep = skipBadImages && (!skipProblems || leftOut !== undefined);
+  const problems = { onProblem, ...(keep ? { onMissing: "keep" as const } : {}) };
   const place = (text: string | undefined): string | undefined =>
     text === undefined ? undefined : resolvePath(session, text);
   let dataset: Dataset;
+  const given = { root: place(root), annotations: place(annotations), captions: place(captions) };
+  const places = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+  const boxPlace = typeof boxes === "string" ? place(boxes) : boxes;
+  let opened: Opened = {
+    data,
+    ...places,
+    ...(boxPlace === undefined ? {} : { boxes: boxPlace }),
+    ...(skipProblems ? { skipProblems } : {}),
+  };
   if (data === "scenes") {
+    refuseOptions(
+      { root, annotations, captions, boxes: boxes === true ? undefined : boxes },
+      "the scenes, which are drawn here and have their boxes",
+    );
     const { openScenes } = await import("../data/emojiScenes/index.js");
     dataset = await openScenes(scenes, context);
   } else if (data === "flickr30k" || data === "coco") {
-    const { openFlickr30k, openCoco } = await import("../data/annotations.js");
-    const found = findAnnotated(data, place(root), place(annotations));
-    dataset = await (data === "coco" ? openCoco : openFlickr30k)({ ...found, onProblem }, context);
+    refuseOptions({ captions }, `${data}, whose captions are its --annotations`);
+    const { openKnown } = await import("../data/openKnown.js");
+    const { dataset: known, ...found } = await openKnown(
+      data,
+      { ...given, boxes: boxPlace, ...problems, cwd: session.cwd },
+      context,
+    );
+    opened = { ...opened, ...found };
+    dataset = known;
   } else {
     const folder = ownFolder(data === "folder" ? (root ?? "") : data, session);
     const images = data === "folder" ? undefined : place(root);
-    dataset = await openAnyFolder(folder, { images, table: place(captions), onProblem }, context);
+    if (data !== "folder") opened.data = folder;
+    dataset = await openAnyFolder(folder, { images, annotations, table: place(captions), boxes: boxPlace }, problems, context); // prettier-ignore
   }
+  const missing = (dataset.leftOut ?? []).flatMap(({ image, reason }) => (reason === missingImage ? [image] : []));
+  const absent = new Set([...(leftOut ?? []), ...missing]);
+  if (leftOut !== undefined && leftOut.length > 0) leaveOut(dataset, absent);
+  dataset.opened = absent.size === 0 ? opened : { ...opened, leftOut: [...absent] };
   session.dataset = dataset;
   return dataset;
 }
@@ -102,46 +151,51 @@ export async function openDataset(
 /** A folder by what lies in it: scenes that were drawn before, annotation files, or a table of captions. */
 async function openAnyFolder(
   folder: string,
-  { images, table, onProblem }: { images: string | undefined; table: string | undefined; onProblem: "skip" | "stop" },
+  {
+    images,
+    annotations,
+    table,
+    boxes,
+  }: Record<"images" | "annotations" | "table", string | undefined> & { boxes: boolean | string | undefined },
+  problems: ProblemOptions,
   context: Context,
 ): Promise<Dataset> {
-  if (existsSync(path.join(folder, "manifest.json")) && hasAnnotations(folder, "flickr30k")) {
+  if (existsSync(path.join(folder, "manifest.json")) && knownIn(folder) === "flickr30k") {
+    refuseOptions(
+      { root: images, annotations, captions: table, boxes: boxes === true ? undefined : boxes },
+      "scenes that were drawn before",
+    );
     const { readScenes } = await import("../data/emojiScenes/read.js");
     return readScenes(folder);
   }
-  for (const name of ["flickr30k", "coco"] as const) {
-    if (table !== undefined || !hasAnnotations(folder, name)) continue;
-    const { openFlickr30k, openCoco } = await import("../data/annotations.js");
-    const root = images ?? [path.join(folder, "images"), folder].find((candidate) => existsSync(candidate)) ?? folder;
-    return (name === "coco" ? openCoco : openFlickr30k)({ root, annotations: folder, onProblem }, context);
+  const { hasRegionFeatures, openRegionFeatures } = await import("../data/regionFeatures.js");
+  if (table === undefined && hasRegionFeatures(folder)) {
+    refuseOptions({ root: images, annotations, boxes }, "a folder of region features (SPLIT_ims.npy, SPLIT_caps.txt)");
+    return openRegionFeatures(folder, context);
   }
+  const known = table === undefined ? knownIn(folder) : undefined;
+  if (known !== undefined) {
+    refuseOptions({ annotations }, `a folder that has annotation files itself (${known})`);
+    const { openKnown } = await import("../data/openKnown.js");
+    return (await openKnown(known, { root: images, annotations: folder, boxes, ...problems }, context)).dataset;
+  }
+  refuseOptions({ annotations, boxes }, "a folder with a table of captions (--captions FILE)");
   const { openFolder } = await import("../data/folder.js");
-  return openFolder({ folder, onProblem, ...(table === undefined ? {} : { captions: table }) }, context);
+  const places = {
+    ...(table === undefined ? {} : { captions: table }),
+    ...(images === undefined ? {} : { root: images }),
+  };
+  return openFolder({ folder, ...places, ...problems }, context);
 }
 
-/** The folders of images and annotations: as given, else under the folder of everything generated. */
-function findAnnotated(
-  name: "flickr30k" | "coco",
-  root: string | undefined,
-  annotations: string | undefined,
-): { root: string; annotations: string } {
-  const home = path.join(amsHome(), "data", name);
-  const images =
-    root ?? [path.join(home, "images"), path.join(home, `${name}-images`), home].find((d) => existsSync(d));
-  if (images === undefined || !existsSync(images)) {
-    throw new AmsError(`the images of ${name} are not ${root === undefined ? "here" : "in this folder"}`, {
-      where: images ?? home,
-      hint:
-        `get the images from their owners, then: ams data ${name} --root DIR --annotations DIR ` +
-        `(or put both into ${home}); the embedded set needs nothing: ams data scenes`,
-    });
-  }
-  const beside = [images, path.dirname(images), home].find((folder) => hasAnnotations(folder, name));
-  return { root: images, annotations: annotations ?? beside ?? images };
-}
-
-function hasAnnotations(folder: string, name: string): boolean {
-  return ["train", "val", "test"].some((split) => existsSync(path.join(folder, `${name}_${split}.json`)));
+/** An option that means nothing for this kind of data is told instead of left without effect. */
+function refuseOptions(options: Record<string, string | boolean | undefined>, what: string): void {
+  const given = Object.entries(options).find(([, value]) => value !== undefined && value !== false);
+  if (given === undefined) return;
+  throw new AmsError(`--${given[0]} means nothing for ${what}`, {
+    where: given[1] === true ? `--${given[0]}` : `--${given[0]} ${String(given[1])}`,
+    hint: "leave it out, or choose another --data",
+  });
 }
 
 function ownFolder(text: string, session: Session): string {
@@ -167,7 +221,7 @@ export function filledSplits({ splits }: Dataset): string[] {
 
 /** The items of a split. Throws an AmsError with the nearest split names. */
 export function splitOf(dataset: Dataset, split: string): Item[] {
-  const items = dataset.splits[split];
+  const items = Object.hasOwn(dataset.splits, split) ? dataset.splits[split] : undefined; // no "constructor"
   if (items !== undefined && items.length > 0) return items;
   const names = filledSplits(dataset);
   throw new AmsError(`${dataset.name} has no split "${split}" with images`, {

@@ -1,4 +1,4 @@
-/** Every command that computes starts the engine first, and says once when it is a slower one than could be. */
+/** Every command that computes starts the engine first, and says once what there is to know: a slower one than could be, a slow first run. */
 import type { Context } from "../context.js";
 import type { EngineInfo } from "../engine/types.js";
 import type { Session } from "./session.js";
@@ -6,9 +6,15 @@ import type { Session } from "./session.js";
 export async function wantEngine(context: Context, session: Session): Promise<EngineInfo> {
   const { startEngine } = await import("../engine/index.js");
   const info = await startEngine();
-  if (info.warning !== undefined && session.saidWarning !== info.warning) {
-    session.saidWarning = info.warning;
-    context.note(info.warning);
-  }
+  sayOnce(info, context, session);
   return info;
+}
+
+/** Notes the engine's warning and remark, unless this session has seen them. */
+export function sayOnce({ warning, remark }: EngineInfo, context: Pick<Context, "note">, session: Session): void {
+  const lines = [warning, remark].filter((line) => line !== undefined);
+  const text = lines.join("\n");
+  if (text === (session.saidOfEngine ?? "")) return;
+  session.saidOfEngine = text;
+  lines.forEach((line) => context.note(line));
 }

@@ -20,7 +20,8 @@ export function overview(commands: Command[], prefix: Prefix, extra: VerbLine[] 
   const first = "AMS: train, measure and understand image-text matching. One verb a line:";
   const more = magic
     ? "%ams train? shows the options of a verb. In code: await ams.train({epochs: 5}). Tab completes verbs, options and values."
-    : "ams train --help shows the options of a verb. --json prints the result as one JSON object.";
+    : "ams train --help shows the options of a verb. --json prints the result as one JSON object. " +
+      "Exit codes: 0 done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C.";
   return page([
     { line: first },
     { table: { columns: ["verb", "does"], rows: verbs.map(({ name, summary }) => [prefix + name, summary]) } },
@@ -34,11 +35,13 @@ export function commandHelp(command: Command, prefix: Prefix): MimeBundle {
   const infos = optionInfos(command).filter((info) => magic || info.codeOnly !== true);
   const free = infos.find(({ key }) => key === command.positional?.option);
   const freeWord = free === undefined ? "" : free.required ? ` ${valueWord(free)}` : ` [${valueWord(free)}]`;
+  const rest = infos.find(({ key }) => key === command.positional?.rest);
+  const restWord = rest === undefined ? "" : ` [${valueWord(rest)}...]`;
   const more = infos.length > (free === undefined ? 0 : 1) ? " [options]" : "";
   return page([
     { line: `${prefix}${command.name}: ${command.summary}` },
     { line: command.about },
-    { line: `usage: ${prefix}${command.name}${freeWord}${more}` },
+    { line: `usage: ${prefix}${command.name}${freeWord}${restWord}${more}` },
     ...(infos.length === 0 ? [] : [{ entries: infos.map((info) => entryOf(info, info === free)) }]),
     { line: "for example", list: command.examples.map((example) => prefix + example) },
     ...(magic ? [{ line: `in code: ${codeExample(command)}` }] : []),

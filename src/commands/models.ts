@@ -1,5 +1,5 @@
 /** From `--checkpoint` to a model: shipped models by name, runs by name, folders by path; without it, the session's model. */
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
 import type { Context } from "../context.js";
@@ -8,7 +8,7 @@ import type { Model } from "../model/ams.js";
 import { packageRoot } from "../paths.js";
 import { option } from "./command.js";
 import { nearest } from "./nearest.js";
-import { readRuns, runFolder } from "./runList.js";
+import { checkpointFolders, readRuns, runFolder } from "./runList.js";
 import { resolvePath, setModel, type Session } from "./session.js";
 
 /** The finished small model, which eval, search and plot use when the session has none. */
@@ -17,8 +17,8 @@ export const defaultModel = "scenes-small";
 /** Options of every verb that uses a model. */
 export const modelOptions = {
   checkpoint: option(z.string().optional(), {
-    help: "the model: a shipped one, a run's name, or a folder with config.json",
-    value: "NAME|DIR",
+    help: "the model: a shipped one, a run's name, a folder with config.json, or the published code's model_best.pth.tar",
+    value: "NAME|DIR|FILE",
     complete: "model",
   }),
   model: option(z.custom<Model>(isModel).optional(), {
@@ -44,14 +44,16 @@ function modelFolders(folder: string): string[] {
     .sort();
 }
 
-/** The folder of a model's files. Throws an AmsError that lists what there is. */
+/** The folder of a model's files, or the file of the published code itself. Throws an AmsError that lists what there is. */
 export function checkpointFolder(session: Session, text: string): string {
   const shipped = path.join(packageRoot(), "models", text);
-  const candidates = [resolvePath(session, text), ...(isName(text) ? [shipped, runFolder(text)] : [])];
+  const file = resolvePath(session, text);
+  if (existsSync(file) && statSync(file).isFile()) return file;
+  const candidates = [file, ...(isName(text) ? [shipped, runFolder(text)] : [])];
   for (const candidate of candidates) {
-    const found = [candidate, path.join(candidate, "best"), path.join(candidate, "last")].find((folder) =>
-      existsSync(path.join(folder, "config.json")),
-    );
+    // Of a run the best of its validations, or, where nothing was validated, its newest checkpoint.
+    const best = [candidate, path.join(candidate, "best"), path.join(candidate, "last")];
+    const found = [...best, ...checkpointFolders(candidate)].find((f) => existsSync(path.join(f, "config.json")));
     if (found !== undefined) return found;
   }
   const names = [...shippedModels(), ...readRuns().map((run) => run.name)];
@@ -67,8 +69,21 @@ export function checkpointFolder(session: Session, text: string): string {
   });
 }
 
+/** A path relative to the session's folder where there is one, else the name in the hub's cache that it then is. */
+export function encoderPlace(session: Session, text: string | undefined): string | undefined {
+  if (text === undefined) return undefined;
+  const file = resolvePath(session, text);
+  return existsSync(file) ? file : text;
+}
+
 function isName(text: string): boolean {
   return !/[/\\]/.test(text) && text !== "." && text !== "..";
+}
+
+/** What was found in files of other programs, one line each. */
+async function noteWeights({ weights = [] }: Model, context: Context): Promise<void> {
+  const { reportLine } = await import("../model/weights/report.js");
+  for (const report of weights) context.note(reportLine(report));
 }
 
 /** The model that a verb works on; it becomes the session's. */
@@ -78,7 +93,8 @@ export async function wantModel(
   session: Session,
 ): Promise<Model> {
   let { model } = options;
-  if (model === undefined && options.checkpoint !== undefined) model = await load(session, options.checkpoint);
+  if (model === undefined && options.checkpoint !== undefined)
+    model = await loadModel(options.checkpoint, context, session);
   model ??= session.model;
   if (model === undefined) {
     if (!shippedModels().includes(defaultModel)) {
@@ -88,13 +104,16 @@ export async function wantModel(
       });
     }
     context.note(`using the model ${defaultModel} that comes with the package (--checkpoint chooses another)`);
-    model = await load(session, defaultModel);
+    model = await loadModel(defaultModel, context, session);
   }
   setModel(session, model);
   return model;
 }
 
-async function load(session: Session, checkpoint: string): Promise<Model> {
-  const { loadModel } = await import("../model/store.js");
-  return loadModel(checkpointFolder(session, checkpoint));
+/** The model of a name, folder or file; the session keeps its own. */
+export async function loadModel(checkpoint: string, context: Context, session: Session): Promise<Model> {
+  const { buildModel } = await import("../model/build.js");
+  const model = await buildModel({ checkpoint: checkpointFolder(session, checkpoint) });
+  await noteWeights(model, context);
+  return model;
 }

@@ -98,8 +98,9 @@ function placeFreeWords(
   if (free.length === 0) return;
   const values = positional?.joined === true ? [free.join(" ")] : free;
   const info = infos.find(({ key }) => key === positional?.option);
+  const rest = infos.find(({ key }) => key === positional?.rest);
   const room = info === undefined || options[info.key] !== undefined ? 0 : info.list ? Infinity : 1;
-  if (values.length > room) {
+  if (values.length > room && rest === undefined) {
     const extra = values[room] ?? "";
     const flags = infos.flatMap((i) => [i.flag, ...i.otherFlags]);
     throw new AmsError(`"${extra}" is one word too many`, {
@@ -111,7 +112,10 @@ function placeFreeWords(
       ),
     });
   }
-  for (const value of values) if (info !== undefined) set(info, readValue(info, value));
+  values.forEach((value, i) => {
+    const target = i < room ? info : rest;
+    if (target !== undefined) set(target, readValue(target, value));
+  });
 }
 
 /** `-3` and `-` are values. */
@@ -199,7 +203,7 @@ function refusal(command: Command, info: OptionInfo, issue: Issue, value: unknow
   if (info.choices.length > 0) {
     return new AmsError(`${name}: ${show(wrong)} is none of its values`, {
       where,
-      hint: suggestion(String(wrong), info.choices, `use one of ${info.choices.join(", ")}`),
+      hint: suggestion(String(wrong), info.choices, info.values ?? `use one of ${info.choices.join(", ")}`),
     });
   }
   const hint = `${remedy(issue, info)}${info.help}`;

@@ -4,12 +4,15 @@ import path from "node:path";
 import type { KernelPlugin, MagicContext, PluginHost } from "../../kernel/plugin.js";
 import { silentContext } from "../context.js";
 import { displaySymbol, type Displayable, type MimeBundle } from "../display.js";
+import { AmsError } from "../errors.js";
 import { packageRoot } from "../paths.js";
 import { callsOf, type Runner } from "./api.js";
 import { complete } from "./complete.js";
 import { commandHelp, overview } from "./help.js";
 import { helpers } from "./helpers.js";
+import { readExperiment, runExperiment } from "./experiment.js";
 import { findCommand, parseWords } from "./parse.js";
+import { serveRuns } from "./runsPanel.js";
 import { createSession } from "./session.js";
 import { splitWords } from "./split.js";
 import { surroundings } from "./surroundings.js";
@@ -36,6 +39,18 @@ async function line(args: string, context: MagicContext): Promise<unknown> {
   return help ? helpPage(command.name) : command.run(options, context, session);
 }
 
+/** `%%ams`: the cell is an experiment as YAML. */
+async function cell(args: string, body: string, context: MagicContext): Promise<unknown> {
+  session.cwd = context.cwd;
+  if (args.trim() !== "")
+    throw new AmsError("a cell of %%ams takes nothing on its first line", {
+      where: `%%ams ${args}`,
+      hint: "write one % for a single verb, or the verbs as YAML below: train: { steps: 100 }",
+    });
+  const verbs = commands.filter(({ name }) => name !== "run");
+  return runExperiment(readExperiment(body, "%%ams", verbs), context, session);
+}
+
 function isHelp([first]: string[]): boolean {
   return first === undefined || first === "help" || first === "--help" || first === "-h";
 }
@@ -48,6 +63,9 @@ const runInCell: Runner = (work) => {
     return work(context);
   });
 };
+
+const widget: typeof helpers.widget = (options) =>
+  host === undefined ? helpers.widget(options) : host.widgets.any(options);
 
 /** Help as a value that shows itself, so that `%ams train --help` needs nothing of the kernel. */
 function helpPage(args: string): Displayable {
@@ -78,6 +96,7 @@ export const plugin: KernelPlugin = {
       summary: "train, measure and understand image-text matching: %ams shows the verbs",
       help: helpFor,
       line,
+      cell,
       complete: (args, cursor) => Promise.resolve(complete(args, cursor, commands, surroundings(session))),
       returnType,
     },
@@ -85,13 +104,14 @@ export const plugin: KernelPlugin = {
   globals: [
     {
       name: "ams",
-      value: { ...callsOf(commands, session, runInCell), ...helpers },
+      value: { ...callsOf(commands, session, runInCell), ...helpers, widget },
       type: `import(${JSON.stringify(path.join(__dirname, "..", "index"))}).Api`,
     },
   ],
   start: (given: PluginHost) => {
     host = given;
     session.cwd = given.cwd;
+    serveRuns(given.comms);
     return Promise.resolve();
   },
 };

@@ -1,7 +1,22 @@
 /** What the verbs return where the library has no type of its own for it. */
 import type { Displayable } from "../display.js";
+import type { Dataset } from "../data/dataset.js";
 import type { Check, EngineInfo } from "../engine/types.js";
+import type { Comparison } from "../evaluate/index.js";
+import type { Frame } from "../frame.js";
+import type { Figure } from "../plot/figure.js";
+import type { Indexed } from "../search/index.js";
 import type { StoredRun } from "./runList.js";
+
+/** Of `data`. */
+export interface OpenedDataset extends Dataset, Displayable {
+  /**
+   * A danfo.js DataFrame with a row a caption: split, image (its id), file, caption, words. The same as `ams.frame(dataset)`.
+   *
+   * `scenes.frame().groupby(["split"]).col(["words"]).mean()`
+   */
+  frame(): Frame;
+}
 
 /** Of `doctor`. */
 export interface Report extends Displayable {
@@ -25,4 +40,32 @@ export interface RunList extends Displayable {
 export interface Exported extends Displayable {
   /** Absolute paths of what was written. */
   files: string[];
+}
+
+/** Of `compare`. */
+export interface Compared extends Comparison {
+  /** Of two trainings: their losses and validations over each other. */
+  curves?: Figure;
+}
+
+/** Of `index`. */
+export interface IndexReport extends Indexed, Displayable {
+  /** The index's name, or its folder as it was given. */
+  index: string;
+}
+
+/** Of `inspect`. */
+export interface Inspection extends Displayable {
+  /** Absolute paths of what was written. */
+  files: string[];
+  /** Name -> shape of every tensor in them. */
+  tensors: Record<string, number[]>;
+  /** Of scores, where there are as many images as captions. */
+  loss?: number;
+}
+
+/** Of `run` and of a cell `%%ams`. */
+export interface Experiment extends Displayable {
+  /** The verbs that ran, in order, each with its result as the typed call gives it and as `--json` prints it. */
+  steps: { verb: string; result: unknown; json: unknown }[];
 }

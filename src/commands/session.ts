@@ -15,8 +15,8 @@ export interface Session {
   /** Evaluations of the current model in the order they were made; a new or trained model empties the list. */
   evaluations: Evaluation[];
   figure?: Figure;
-  /** The warning about the engine that was shown, so that it is not shown again. */
-  saidWarning?: string;
+  /** What was said about the engine in use, so that it is not said again. */
+  saidOfEngine?: string;
 }
 
 export function createSession(cwd: string): Session {

@@ -1,9 +1,12 @@
 /** What Tab can offer besides the schema: runs on disk, splits of the open data set, models. */
 import { sceneSplits } from "../data/emojiScenes/splits.js";
 import type { Surroundings } from "./complete.js";
+import { hubModels } from "../model/weights/hub.js";
+import { indexNames } from "../search/places.js";
 import { shippedModels } from "./models.js";
 import { readRuns } from "./runList.js";
 import type { Session } from "./session.js";
+import { indexHome } from "./verbs/indexGallery.js";
 
 export function surroundings(session: Session): Surroundings {
   return {
@@ -14,6 +17,10 @@ export function surroundings(session: Session): Surroundings {
           return runNames();
         case "model":
           return [...shippedModels(), ...runNames()];
+        case "index":
+          return indexNames(indexHome());
+        case "encoder":
+          return hubModels();
         case "split":
           return session.dataset === undefined ? [...sceneSplits] : Object.keys(session.dataset.splits);
       }

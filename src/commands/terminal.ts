@@ -1,5 +1,6 @@
 /** The context of long work on a command line: progress and notes on stderr, Ctrl-C as an abort. */
 import type { Context, Progress } from "../context.js";
+import { printable } from "../display.js";
 
 /** What of a stream is used; a test passes its own. */
 export interface Output {
@@ -42,7 +43,7 @@ function updatingLine(stderr: Output, signal: AbortSignal, now: () => number): T
     note: (line) => {
       if (shown !== undefined) stderr.write("\r\u001b[2K");
       shown = undefined;
-      stderr.write(`${line}\n`);
+      stderr.write(`${printable(line)}\n`);
     },
     close,
   };
@@ -72,7 +73,7 @@ function logLines(stderr: Output, signal: AbortSignal, now: () => number): Termi
       else pending = progress;
     },
     note: (line) => {
-      stderr.write(`${line}\n`);
+      stderr.write(`${printable(line)}\n`);
     },
     close: () => {
       flush();

@@ -12,12 +12,17 @@ const sources: Record<string, string> = {
   Recipe: "../train/recipe.js",
   Run: "../train/trainer.js",
   Evaluation: "../evaluate/index.js",
+  Compared: "./results.js",
   Figure: "../plot/figure.js",
   Hits: "../search/index.js",
+  OpenedDataset: "./results.js",
   Report: "./results.js",
   Engine: "./results.js",
   RunList: "./results.js",
+  Experiment: "./results.js",
   Exported: "./results.js",
+  IndexReport: "./results.js",
+  Inspection: "./results.js",
   Helpers: "./helpers.js",
 };
 

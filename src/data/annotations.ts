@@ -3,8 +3,8 @@ import { readdir } from "node:fs/promises";
 import path from "node:path";
 import { AmsError } from "../errors.js";
 import { silentContext, type Context } from "../context.js";
-import type { Dataset, Item } from "./dataset.js";
-import { fingerprint, itemsFromRows, type ProblemOptions, type Row } from "./items.js";
+import type { Dataset, Item, LeftOut } from "./dataset.js";
+import { itemsFromRows, makeDataset, type ProblemOptions, type Row } from "./items.js";
 import { readJson, whatIs } from "./jsonFile.js";
 
 export interface AnnotationOptions extends ProblemOptions {
@@ -29,18 +29,20 @@ export function openCoco(options: AnnotationOptions, context: Context = silentCo
 async function openAnnotations(
   layout: string,
   imagePath: (image: string) => string,
-  { root, annotations, name = layout, onProblem = "stop" }: AnnotationOptions,
+  options: AnnotationOptions,
   context: Context,
 ): Promise<Dataset> {
+  const { root, annotations, name = layout } = options;
   const files = typeof annotations === "string" ? await splitFiles(annotations, layout) : annotations;
-  const splits: Record<string, Item[]> = {};
+  const splits = new Map<string, Item[]>();
+  const leftOut: LeftOut[] = [];
   for (const [split, file] of Object.entries(files)) {
     context.signal.throwIfAborted();
     const { rows, rowPerCaption } = readRows(await readJson(file), file);
     const placed = rows.map((row) => ({ ...row, image: imagePath(row.image) }));
-    splits[split] = itemsFromRows(placed, { file, unit: "row", root, rowPerCaption }, { onProblem }, context);
+    splits.set(split, itemsFromRows(placed, { file, unit: "row", root, rowPerCaption }, options, leftOut, context));
   }
-  return { name, root: path.resolve(root), splits, fingerprint: fingerprint(splits) };
+  return makeDataset(name, root, splits, leftOut, context);
 }
 
 /** `flickr30k_train.json` -> train; the usual splits first. */

@@ -1,9 +1,11 @@
 /** Batches of normalised images and tokenised captions, prepared in threads ahead of the model. */
 import { setMaxListeners } from "node:events";
+import type { Context } from "../context.js";
 import { AmsError } from "../errors.js";
 import type { Item } from "./dataset.js";
 import { currentPass, nextPass, prepareImages, type PoolOptions } from "./imagePool.js";
 import type { Augmentation, BadImage, ImageRequest, PlacedCrop } from "./imageWorker.js";
+import type { RegionSize } from "./regionFeatures.js";
 import { captionLength, type Tokenizer } from "./tokens.js";
 
 /** An image and one of its captions: indexes into the split's items and into that item's captions. */
@@ -106,7 +108,7 @@ async function makeBatch(
     while (problem !== undefined) {
       const position = positions[image.index] ?? 0;
       if (onBadImage === "stop") throw badImageError(problem, itemAt(position));
-      skipped.push({ pair: pairAt(position), reason: `${problem.message} (${problem.where ?? ""})` });
+      skipped.push({ pair: pairAt(position), reason: describeBad(problem) });
       const replacement = spare++ % order.length;
       if (replacement === first) throw noImagesLeft(skipped.length, itemAt(position));
       positions[image.index] = replacement;
@@ -128,11 +130,17 @@ async function makeBatch(
   return { pixels, ids, mask, pairs: positions.map(pairAt), crops, skipped };
 }
 
-function badImageError({ message, where, hint }: BadImage, item: Item): AmsError {
+/** The error about an unreadable image of a data set, where the work can pass over it. */
+export function badImageError({ message, where, hint }: BadImage, item: Item): AmsError {
   return new AmsError(message, {
     where: `item ${JSON.stringify(item.id)}, image ${where ?? item.image}`,
-    ...(hint === undefined ? {} : { hint }),
+    hint: `${hint ?? "replace the file by an intact one"}, or leave such images out: --skip-bad-images`,
   });
+}
+
+/** What is wrong with an unreadable image, and its file. */
+export function describeBad({ message, where }: BadImage): string {
+  return `${message} (${where ?? ""})`;
 }
 
 function noImagesLeft(skipped: number, item: Item): AmsError {
@@ -148,13 +156,11 @@ function noImagesLeft(skipped: number, item: Item): AmsError {
  */
 export async function loadPixels(
   files: string[],
-  size: number,
+  size: number | RegionSize,
   signal?: AbortSignal,
   options: PoolOptions = {},
 ): Promise<Float32Array> {
-  const augmentation: Augmentation = { train: false, size, cropScale: [1, 1], cropRatio: [1, 1], flip: 0 };
-  const requests = files.map((file) => ({ file, stream: "" }));
-  const { pixels, bad } = await prepareImages(requests, augmentation, 0, currentPass(), options, signal);
+  const { pixels, bad } = await loadReadable(files, size, signal, options);
   const problem = bad[0];
   if (problem !== undefined) {
     const { message, where, hint } = problem;
@@ -164,4 +170,48 @@ export async function loadPixels(
     });
   }
   return pixels;
+}
+
+/** As `loadPixels`, but images that cannot be read are zeros and listed in `bad`, at their place in the list. */
+export async function loadReadable(
+  files: string[],
+  size: number | RegionSize,
+  signal?: AbortSignal,
+  options: PoolOptions = {},
+): Promise<{ pixels: Float32Array; bad: BadImage[] }> {
+  const whole: Augmentation = { train: false, size: 0, cropScale: [1, 1], cropRatio: [1, 1], flip: 0 };
+  const augmentation = typeof size === "number" ? { ...whole, size } : { ...whole, regions: size };
+  const requests = files.map((file) => ({ file, stream: "" }));
+  return prepareImages(requests, augmentation, 0, currentPass(), options, signal);
+}
+
+/** An image of a data set that cannot be read. */
+export interface UnreadableImage {
+  split: string;
+  id: string;
+  image: string;
+  reason: string;
+}
+
+/** Decodes every image of a data set and returns those that cannot be read; nothing is kept in memory. */
+export async function checkImages(
+  splits: Record<string, Item[]>,
+  context: Context,
+  options: PoolOptions = {},
+): Promise<UnreadableImage[]> {
+  const all = Object.entries(splits).flatMap(([split, items]) => items.map((item) => ({ split, item })));
+  const found: UnreadableImage[] = [];
+  const block = 128;
+  for (let start = 0; start < all.length; start += block) {
+    const part = all.slice(start, start + block);
+    const files = part.map(({ item }) => item.image);
+    const { bad } = await loadReadable(files, 1, context.signal, { ...options, cacheBytes: 0 });
+    for (const { index, message } of bad) {
+      const { split, item } = part[index]!;
+      found.push({ split, id: item.id, image: item.image, reason: message });
+    }
+    const note = found.length === 0 ? {} : { note: `${found.length} unreadable` };
+    context.progress({ label: "checking images", done: start + part.length, total: all.length, ...note });
+  }
+  return found;
 }

@@ -38,7 +38,7 @@ export async function decodeImage(source: string | Buffer): Promise<RgbImage> {
     const reason = cause instanceof Error ? (cause.message.split("\n")[0] ?? "") : String(cause);
     throw new AmsError(`this image cannot be decoded: ${reason}`, {
       where,
-      hint: 'replace the file by an intact one, or leave bad images out with onBadImage: "skip"',
+      hint: "replace the file by an intact one",
       cause,
     });
   }
@@ -57,7 +57,7 @@ async function readImageFile(file: string): Promise<Buffer> {
           : `this image cannot be read (${code})`;
     throw new AmsError(what, {
       where: file,
-      hint: 'check the image root of the data set, or leave bad images out with onBadImage: "skip"',
+      hint: "check its path and the image root of the data set",
       cause,
     });
   }

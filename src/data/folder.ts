@@ -5,15 +5,17 @@ import { silentContext, type Context } from "../context.js";
 import { AmsError } from "../errors.js";
 import { hash32 } from "../random.js";
 import { parseCsv } from "./csv.js";
-import type { Dataset, Item } from "./dataset.js";
-import { fingerprint, itemsFromRows, type ProblemOptions, type Row } from "./items.js";
+import type { Dataset, Item, LeftOut } from "./dataset.js";
+import { itemsFromRows, makeDataset, type ProblemOptions, type Row } from "./items.js";
 import { parseJson, readText, whatIs } from "./jsonFile.js";
 
 export interface FolderOptions extends ProblemOptions {
-  /** The folder of the images; paths in the table are relative to it. */
+  /** The folder of the table, and of the images where `root` names no other. */
   folder: string;
   /** The table; default the only .csv, .tsv or .jsonl file in the folder. */
   captions?: string;
+  /** The folder of the images, to which the paths in the table are relative. */
+  root?: string;
   name?: string;
 }
 
@@ -28,7 +30,7 @@ const columnHint = "the table needs the columns image and caption, and may have 
  * and test by a hash of their path, so adding images moves none.
  */
 export async function openFolder(options: FolderOptions, context: Context = silentContext): Promise<Dataset> {
-  const { folder, name = path.basename(path.resolve(folder)), onProblem = "stop" } = options;
+  const { folder, root = folder, name = path.basename(path.resolve(folder)) } = options;
   const file = options.captions ?? (await onlyTable(folder));
   const rows = readTable(await readText(file), file);
   const withSplit = rows.some(({ split }) => split !== undefined);
@@ -41,16 +43,27 @@ export async function openFolder(options: FolderOptions, context: Context = sile
   }
   if (!withSplit)
     context.note(`${file} has no split column: images are spread over train, val and test by their names`);
-  const splits: Record<string, Item[]> = {};
-  for (const [split, list] of bySplit) {
-    splits[split] = itemsFromRows(
-      list,
-      { file, unit: "line", root: folder, rowPerCaption: true },
-      { onProblem },
-      context,
-    );
-  }
-  return { name, root: path.resolve(folder), splits, fingerprint: fingerprint(splits) };
+  const splits = new Map<string, Item[]>();
+  const leftOut: LeftOut[] = [];
+  const source = { file, unit: "line", root, rowPerCaption: true } as const;
+  for (const [split, list] of bySplit) splits.set(split, itemsFromRows(list, source, options, leftOut, context));
+  return makeDataset(name, root, splits, leftOut, context);
+}
+
+/** The usual name of a split: training and evaluation look for train, val and test. */
+function splitName(text: string): string {
+  const name = text.trim();
+  const usual = {
+    train: "train",
+    val: "val",
+    test: "test",
+    training: "train",
+    validation: "val",
+    valid: "val",
+    dev: "val",
+    testing: "test",
+  };
+  return new Map(Object.entries(usual)).get(name.toLowerCase()) ?? name;
 }
 
 function hashedSplit(image: string): string {
@@ -72,13 +85,14 @@ async function onlyTable(folder: string): Promise<string> {
       table === undefined
         ? "the folder has no table of captions (.csv, .tsv or .jsonl)"
         : `the folder has several tables: ${tables.slice(0, 5).join(", ")}`,
-      { where: folder, hint: "name the table with the option `captions`" },
+      { where: folder, hint: "name the table: --captions FILE" },
     );
   }
   return path.join(folder, table);
 }
 
 function readTable(text: string, file: string): TableRow[] {
+  if (text.trim() === "") throw new AmsError("the file is empty", { where: file, hint: columnHint });
   if (/\.jsonl$/i.test(file)) return readJsonLines(text, file);
   const [header, ...records] = parseCsv(text, /\.tsv$/i.test(file) ? "\t" : ",", file);
   const columns = header?.fields.map((name) => name.trim().toLowerCase()) ?? [];
@@ -86,6 +100,12 @@ function readTable(text: string, file: string): TableRow[] {
   const captionColumn = columns.findIndex((name) => captionColumns.includes(name));
   const splitColumn = columns.indexOf("split");
   if (imageColumn < 0 || captionColumn < 0) {
+    if (columns.length === 1 && columns[0]?.includes(";") === true) {
+      throw new AmsError("the fields of this table are separated by semicolons", {
+        where: `${file}, line 1: ${columns[0].slice(0, 100)}`,
+        hint: "save it with commas, or with tabs as .tsv",
+      });
+    }
     throw new AmsError(`the table has no ${imageColumn < 0 ? "image" : "caption"} column`, {
       where: `${file}, line 1: ${columns.join(", ").slice(0, 100)}`,
       hint: columnHint,
@@ -98,21 +118,23 @@ function readTable(text: string, file: string): TableRow[] {
         hint: 'put captions with a comma in "quotes"',
       });
     }
-    const split = fields[splitColumn];
+    const split = splitName(fields[splitColumn] ?? "");
     return {
       image: fields[imageColumn] ?? "",
       captions: [fields[captionColumn] ?? ""],
       number: line,
-      ...(split === undefined || split === "" ? {} : { split }),
+      ...(split === "" ? {} : { split }),
     };
   });
 }
 
 function readJsonLines(text: string, file: string): TableRow[] {
   const rows: TableRow[] = [];
-  text.split(/\r?\n/).forEach((line, i) => {
+  const lines = text.split(/\r?\n/);
+  const last = lines.findLastIndex((line) => line.trim() !== "");
+  lines.forEach((line, i) => {
     if (line.trim() === "") return;
-    const entry = parseJson(line, file, i + 1);
+    const entry = parseJson(line, file, i + 1, i === last);
     const wrong = (message: string): AmsError =>
       new AmsError(message, { where: `${file}, line ${i + 1}`, hint: columnHint });
     if (typeof entry !== "object" || entry === null) throw wrong(`a line must be an object, not ${whatIs(entry)}`);
@@ -126,7 +148,12 @@ function readJsonLines(text: string, file: string): TableRow[] {
     }
     const { split } = fields;
     if (split !== undefined && typeof split !== "string") throw wrong(`split must be a text, not ${whatIs(split)}`);
-    rows.push({ image, captions, number: i + 1, ...(split === undefined ? {} : { split }) });
+    rows.push({
+      image,
+      captions,
+      number: i + 1,
+      ...(split === undefined || split.trim() === "" ? {} : { split: splitName(split) }),
+    });
   });
   return rows;
 }

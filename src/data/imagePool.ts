@@ -2,7 +2,8 @@
 import { availableParallelism } from "node:os";
 import path from "node:path";
 import { Worker } from "node:worker_threads";
-import { AmsError } from "../errors.js";
+import { AmsError, type AmsErrorDetails } from "../errors.js";
+import { readRegions, refuseRegions } from "./regionFeatures.js";
 import { hash32 } from "../random.js";
 import type {
   Augmentation,
@@ -62,7 +63,8 @@ export function defaultWorkers(): number {
 /**
  * Decodes, crops, resizes and normalises images. An image always goes to the same thread (by its path), which may
  * still have it decoded. Images that cannot be read are listed in `bad`, at their place in the request.
- * Rejects with the signal's reason when aborted, and with an `AmsError` that names the image when a thread dies.
+ * An image at which its thread died is one of them; the rest goes to a new thread. Rejects with the signal's reason when
+ * aborted, and with an `AmsError` that names the image when threads die again and again.
  */
 export async function prepareImages(
   images: ImageRequest[],
@@ -73,22 +75,68 @@ export async function prepareImages(
   signal?: AbortSignal,
 ): Promise<PreparedImages> {
   signal?.throwIfAborted();
+  const { regions } = augmentation;
+  if (regions !== undefined) return readRegions(images.map(({ file }) => file), regions); // prettier-ignore
+  refuseRegions(images.map(({ file }) => file));
   const workers = options.workers ?? defaultWorkers();
   const cacheBytes = (options.cacheBytes ?? defaultCacheBytes) / workers;
   const shares = Array.from({ length: workers }, () => [] as number[]); // positions in `images`
   images.forEach(({ file }, i) => shares[workers === 1 ? 0 : hash32(file) % workers]?.push(i));
-  const sent = shares.map((positions, worker) => {
-    if (positions.length === 0) return undefined;
+  const open = new Set<{ cancel(reason: Error): void }>();
+  /** A share, without what kills its thread. */
+  const prepareShare = async (positions: number[], worker: number, deaths = 0): Promise<WorkerResult> => {
     const own = positions.map((i) => images[i] as ImageRequest);
-    return send(worker, { id: ++lastTask, images: own, augmentation, seed, pass, cacheBytes });
-  });
-  const onAbort = (): void => sent.forEach((part) => part?.cancel(signal?.reason as Error));
-  signal?.addEventListener("abort", onAbort);
-  const parts = await Promise.all(sent.map(async (part) => part?.result)).finally(() =>
-    signal?.removeEventListener("abort", onAbort),
+    const part = send(worker, { id: ++lastTask, images: own, augmentation, seed, pass, cacheBytes });
+    open.add(part);
+    try {
+      return await part.result;
+    } catch (error) {
+      const wanted = deaths < mostDeaths && !closing && signal?.aborted !== true;
+      if (!(error instanceof DeathError) || !wanted) throw error;
+      const rest = await prepareShare(positions.toSpliced(error.index, 1), worker, deaths + 1);
+      return withBad(rest, error, 3 * augmentation.size ** 2);
+    } finally {
+      open.delete(part);
+    }
+  };
+  const sent = shares.map((positions, worker) =>
+    positions.length === 0 ? Promise.resolve(undefined) : prepareShare(positions, worker),
   );
+  const onAbort = (): void => open.forEach((part) => part.cancel(signal?.reason as Error));
+  signal?.addEventListener("abort", onAbort);
+  const parts = await Promise.all(sent).finally(() => signal?.removeEventListener("abort", onAbort));
   const whole = parts.find((part) => part?.crops.length === images.length);
   return whole ?? merge(parts, shares, images.length, 3 * augmentation.size ** 2);
+}
+
+/** Threads that may die over one request. */
+const mostDeaths = 3;
+
+/** A thread that died over one of its images. */
+class DeathError extends AmsError {
+  constructor(
+    /** Position of the image in the thread's task. */
+    readonly index: number,
+    message: string,
+    details: AmsErrorDetails,
+  ) {
+    super(message, details);
+  }
+}
+
+/** The result with one more image, which is bad, at `index`. */
+function withBad(rest: WorkerResult, { index, message, where, hint }: DeathError, each: number): WorkerResult {
+  const pixels = new Float32Array(rest.pixels.length + each);
+  pixels.set(rest.pixels.subarray(0, index * each));
+  pixels.set(rest.pixels.subarray(index * each), (index + 1) * each);
+  const moved = rest.bad.map((entry) => (entry.index < index ? entry : { ...entry, index: entry.index + 1 }));
+  const none: PlacedCrop = { top: 0, left: 0, width: 0, height: 0, flip: false, imageWidth: 0, imageHeight: 0 };
+  return {
+    id: rest.id,
+    pixels,
+    crops: rest.crops.toSpliced(index, 0, none),
+    bad: [...moved, { index, message, where, hint }].sort((a, b) => a.index - b.index),
+  };
 }
 
 function merge(parts: (WorkerResult | undefined)[], shares: number[][], count: number, each: number): PreparedImages {
@@ -144,17 +192,30 @@ function startMember(worker: number): Member {
   return member;
 }
 
-function died({ underWork }: Member, task: WorkerTask, cause: unknown): AmsError {
-  const image = task.images[underWork[0] === task.id ? (underWork[1] ?? 0) : 0];
+function died({ underWork }: Member, task: WorkerTask, cause: unknown): DeathError {
+  const index = underWork[0] === task.id ? (underWork[1] ?? 0) : 0;
+  const image = task.images[index];
   const reason = cause instanceof Error ? `: ${cause.message}` : "";
-  return new AmsError(`the thread that prepares images has stopped${reason}`, {
+  return new DeathError(index, `the thread that prepares images has stopped${reason}`, {
     where: image?.file ?? "",
     hint: "look at this image; if it is a very large one, make it smaller or give the program more memory",
     cause,
   });
 }
 
+let closing = false;
+
 /** Stops the threads and frees their decoded images; requests under way fail. The next request starts new ones. */
 export async function closeImageWorkers(): Promise<void> {
-  await Promise.all(members.flatMap((member) => (member === undefined ? [] : [member.thread.terminate()])));
+  closing = true;
+  try {
+    await Promise.all(imageThreads().map((thread) => thread.terminate()));
+  } finally {
+    closing = false;
+  }
+}
+
+/** The threads that are running now. */
+export function imageThreads(): Worker[] {
+  return members.flatMap((member) => (member === undefined ? [] : [member.thread]));
 }

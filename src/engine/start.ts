@@ -1,16 +1,20 @@
 /** Chooses and starts the engine: every candidate proves that it computes before it is used. */
-import { existsSync } from "node:fs";
-import path from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
 import { AmsError } from "../errors.js";
-import { gpuFolder, recordName, unsupported } from "./native/files.js";
+import { isInstalled } from "./native/files.js";
 import type { NativeOps } from "./native/ops.js";
+import { assertPossible, refusal } from "./refusals.js";
 import { proveEngine } from "./selfTest.js";
+import { surroundings, type Surroundings } from "./surroundings.js";
 import { engineNames, type EngineInfo, type EngineName } from "./types.js";
 
 export interface StartOptions {
   /** Threads of the native engine; default: the number of cores. */
   threads?: number;
+  /** On the GPU: products of float32 matrices in TF32 (default false); see `NativeOptions`. */
+  tf32?: boolean;
+  /** The machine to decide for; default: this one. Tests give others. */
+  machine?: Surroundings;
 }
 
 let current: EngineInfo | undefined;
@@ -29,7 +33,7 @@ export function nativeOps(): NativeOps | undefined {
 
 /**
  * Starts an engine and makes it tfjs's backend. `auto` keeps the one in use, or takes the first that works of: gpu (when
- * installed), native, wasm, plain; its `warning` then says why a faster one was passed over. Tensors of another engine move
+ * installed), native, webgpu, wasm, plain; its `warning` then says why a faster one was passed over. Tensors of another engine move
  * over when they are used.
  * @throws AmsError when the engine that was named cannot be started.
  */
@@ -45,10 +49,11 @@ export async function startEngine(
   }
   // One start at a time: two would both register backends.
   while (starting !== undefined) await starting.catch(() => undefined);
-  if (current !== undefined && (choice === "auto" || (choice === current.name && options.threads === undefined))) {
-    return current;
-  }
-  starting = choice === "auto" ? firstThatWorks(options) : start(choice, options);
+  const asked = options.threads !== undefined || options.tf32 !== undefined;
+  if (current !== undefined && (choice === "auto" || choice === current.name) && !asked) return current;
+  // A change of settings concerns the engine in use.
+  const wanted = choice === "auto" && current !== undefined ? current.name : choice;
+  starting = wanted === "auto" ? firstThatWorks(options) : start(wanted, options);
   try {
     current = await starting;
     return current;
@@ -58,12 +63,18 @@ export async function startEngine(
 }
 
 async function firstThatWorks(options: StartOptions): Promise<EngineInfo> {
-  const candidates: EngineName[] = ["native", "wasm", "plain"];
-  if (existsSync(path.join(gpuFolder(), recordName))) candidates.unshift("gpu");
+  const candidates: EngineName[] = ["native", "webgpu", "wasm", "plain"];
+  const installed = isInstalled("gpu");
+  if (installed) candidates.unshift("gpu");
+  const machine = options.machine ?? surroundings();
+  const unused = !installed && machine.nvidia?.gpus !== undefined && refusal("gpu", machine) === undefined;
   const reasons: string[] = [];
   for (const name of candidates) {
     try {
-      const info = await start(name, options);
+      const started = await start(name, options, false);
+      const remarks = [started.remark, ...(unused ? ["an NVIDIA GPU is here: ams engine install --gpu"] : [])];
+      const remark = remarks.filter((one) => one !== undefined).join("; ");
+      const info = { ...started, ...(remark !== "" && { remark }) };
       return reasons.length === 0 ? info : { ...info, warning: `slower engine ${name}: ${reasons.join("; ")}` };
     } catch (error) {
       const { message, hint } = error as Partial<AmsError>;
@@ -76,19 +87,22 @@ async function firstThatWorks(options: StartOptions): Promise<EngineInfo> {
   });
 }
 
-async function start(name: EngineName, { threads }: StartOptions): Promise<EngineInfo> {
+/** `named`: a person asked for this very engine. */
+async function start(name: EngineName, options: StartOptions, named = true): Promise<EngineInfo> {
   // tfjs's union package registers the gradients of all ops; the CommonJS build of tfjs-core alone has none.
   require("@tensorflow/tfjs"); // eslint-disable-line @typescript-eslint/no-require-imports
   const before = current === undefined ? undefined : tf.getBackend();
-  const { backend, info } = await register(name, threads);
+  const { backend, info, proved } = await register(name, options, named);
   try {
     if (!(await tf.setBackend(backend))) throw new Error(`tfjs refuses the backend ${backend}`);
     proveEngine();
+    proved?.();
   } catch (error) {
     if (before !== undefined) await tf.setBackend(before);
     throw new AmsError(`the engine ${name} does not compute correctly: ${(error as Error).message}`, {
       where: info.detail,
-      hint: "use another engine, e.g.: ams engine wasm",
+      hint:
+        name === "wasm" ? "use another engine, e.g.: ams engine plain" : "use another engine, e.g.: ams engine wasm",
       cause: error,
     });
   }
@@ -96,16 +110,19 @@ async function start(name: EngineName, { threads }: StartOptions): Promise<Engin
   return { ...info, versions: { tfjs: tf.version_core, ...info.versions } };
 }
 
-async function register(name: EngineName, threads?: number): Promise<{ backend: string; info: EngineInfo }> {
+async function register(
+  name: EngineName,
+  { machine = surroundings(), ...options }: StartOptions,
+  named: boolean,
+): Promise<{ backend: string; info: EngineInfo; proved?: () => void }> {
+  assertPossible(name, machine);
+  // Loaded only where it can work: the packages below are native code.
   switch (name) {
     case "gpu":
-    case "native": {
-      const reason = unsupported();
-      if (reason !== undefined)
-        throw new AmsError(reason, { where: `engine ${name}`, hint: "use the WASM engine: ams engine wasm" });
-      // Loaded only where it can work: the packages below it are native code.
-      return (await import("./native/start.js")).startNative(name, threads);
-    }
+    case "native":
+      return (await import("./native/start.js")).startNative(name, options, machine);
+    case "webgpu":
+      return (await import("./webgpu/start.js")).startWebgpu(named);
     case "wasm":
       return (await import("./wasm/start.js")).startWasm();
     case "plain":

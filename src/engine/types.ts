@@ -1,8 +1,11 @@
 /** What an engine is to the rest of the library. */
 
-/** gpu and native are TensorFlow; wasm is XNNPACK in WebAssembly; plain is JavaScript alone. */
-export type EngineName = "gpu" | "native" | "wasm" | "plain";
-export const engineNames: readonly EngineName[] = ["gpu", "native", "wasm", "plain"];
+/** gpu and native are TensorFlow; webgpu is Dawn; wasm is XNNPACK in WebAssembly; plain is JavaScript alone. */
+export const engineNames = ["gpu", "native", "webgpu", "wasm", "plain"] as const;
+export type EngineName = (typeof engineNames)[number];
+
+/** More than any machine has use for; TensorFlow would make hundreds of thousands without a word, and hang. */
+export const mostThreads = 256;
 
 export interface EngineInfo {
   name: EngineName;
@@ -12,6 +15,14 @@ export interface EngineInfo {
   detail: string;
   threads: number;
   versions: Record<string, string>;
+  /** How much memory it has, for people. */
+  memory: string;
+  /** Bytes that its tensors can take in all, where less than the machine's memory or another one's: a GPU's, WebAssembly's. */
+  memoryLimit?: number;
+  /** gpu only: float32 products round their inputs to TF32. */
+  tf32?: boolean;
+  /** What to know before using it (the first run on a new GPU). */
+  remark?: string;
   /** Why it is not a faster engine, when a faster one was asked for. */
   warning?: string;
 }
@@ -20,6 +31,8 @@ export interface EngineInfo {
 export interface Check {
   name: string;
   ok: boolean;
+  /** Not there, and not needed: fine all the same. */
+  optional?: boolean;
   found: string;
   /** The exact command or step that mends it. */
   hint?: string;

@@ -1,45 +1,156 @@
-/** A bootstrap interval of rSum: how much the sum of recalls would move with another draw of test images. */
+/** Bootstrap over images: how much recalls, and differences between two evaluations, would move with another draw of test images. */
 import { Random } from "../random.js";
 import type { Recalls } from "./recall.js";
 
+/** What is compared: the six recalls and their sum, in percent. */
+export const measures = ["i2t R@1", "i2t R@5", "i2t R@10", "t2i R@1", "t2i R@5", "t2i R@10", "rSum"] as const;
+
+/** One number a measure, in the order of `measures`. */
+export type Measured<T> = readonly [T, T, T, T, T, T, T];
+
+export type Interval = [low: number, high: number];
+
+/** Ranks from 0 of every query (-1: asks nothing), and the image of each caption. */
+export interface Ranked {
+  ranks: Recalls["ranks"];
+  owner: Int32Array;
+}
+
+export interface BootstrapOptions {
+  /** Default 1,000. */
+  resamples?: number;
+  /** Default 1. */
+  seed?: number;
+}
+
 /**
- * The 95 % percentile interval of rSum over images, from seeded resamples.
+ * The 95 % percentile intervals over images, from seeded resamples.
  *
  * Each resample draws the images (with all their captions as queries) with replacement and averages the hits at 1, 5, 10 that
  * were counted once. The gallery stays fixed: a resampled image meets the same competitors, never a copy of itself. So the
  * interval speaks of the choice of queries, not of the size or difficulty of the gallery, nor of the training's seed.
+ * Several galleries (folds) are resampled each by itself and averaged.
  */
-export function rsumInterval(
-  ranks: Recalls["ranks"],
-  owner: Int32Array,
-  { resamples = 1000, seed = 1 }: { resamples?: number; seed?: number } = {},
-): [number, number] {
-  const images = ranks.i2t.length;
-  const imageHits = new Float64Array(images); // hits at 1 + at 5 + at 10: the three recalls share their denominator
-  const captionHits = new Float64Array(images);
-  const captions = new Int32Array(images);
-  const hits = (rank: number): number => Number(rank < 1) + Number(rank < 5) + Number(rank < 10);
-  for (let i = 0; i < images; i++) if (ranks.i2t[i]! >= 0) imageHits[i] = hits(ranks.i2t[i]!);
-  for (let c = 0; c < owner.length; c++) {
-    const image = owner[c]!;
-    captions[image]!++;
-    captionHits[image]! += hits(ranks.t2i[c]!);
-  }
+export function recallIntervals(
+  ranked: Ranked | readonly Ranked[],
+  options: BootstrapOptions = {},
+): Measured<Interval> {
+  const samples = resample([hitsOf(ranked)], options)[0]!;
+  return map((m) => intervalOf(samples[m]!));
+}
+
+/** The interval of rSum alone. */
+export function rsumInterval(ranks: Recalls["ranks"], owner: Int32Array, options: BootstrapOptions = {}): Interval {
+  return recallIntervals({ ranks, owner }, options)[6];
+}
+
+/** How a measure differs between two evaluations of the same queries. */
+export interface Difference {
+  /** Of the second evaluation minus the first, in percentage points. */
+  difference: number;
+  /** 95 % of the resamples lie between these. */
+  interval: Interval;
+  /** Two-sided: twice the share of resamples on the other side of zero, at most 1. */
+  p: number;
+  /** The interval leaves zero out. */
+  real: boolean;
+}
+
+/**
+ * Paired bootstrap: every resample draws the same images for both evaluations, so that what makes a query hard for both cancels. Source:
+ * Efron and Tibshirani, An Introduction to the Bootstrap, chapter 13. Both have the same images and captions, in the same order.
+ */
+export function pairedDifferences(
+  a: Ranked | readonly Ranked[],
+  b: Ranked | readonly Ranked[],
+  { resamples = 5000, seed = 1 }: BootstrapOptions = {},
+): Measured<Difference> {
+  const hits = [hitsOf(a), hitsOf(b)];
+  const [first, second] = resample(hits, { resamples, seed }) as [Float64Array[], Float64Array[]];
+  const [from, to] = hits.map((groups) => measuresOf(groups.map(totals))) as [number[], number[]];
+  return map((m) => {
+    const moved = second[m]!.map((value, r) => value - first[m]![r]!);
+    const below = moved.reduce((n, d) => n + Number(d <= 0), 0);
+    const above = moved.reduce((n, d) => n + Number(d >= 0), 0);
+    const interval = intervalOf(moved);
+    return {
+      difference: to[m]! - from[m]!,
+      interval,
+      p: Math.min(1, (2 * (Math.min(below, above) + 1)) / (resamples + 1)),
+      real: interval[0] > 0 || interval[1] < 0,
+    };
+  });
+}
+
+/** A row an image: [asks, hits at 1, 5, 10; its captions, their hits at 1, 5, 10]. */
+type Hits = Float64Array;
+const width = 8;
+
+function hitsOf(ranked: Ranked | readonly Ranked[]): Hits[] {
+  const groups: readonly Ranked[] = "ranks" in ranked ? [ranked] : ranked;
+  return groups.map(({ ranks, owner }) => {
+    const hits = new Float64Array(width * ranks.i2t.length);
+    const count = (at: number, rank: number): void => {
+      hits[at]!++;
+      [1, 5, 10].forEach((k, i) => (hits[at + 1 + i]! += Number(rank < k)));
+    };
+    ranks.i2t.forEach((rank, image) => {
+      if (rank >= 0) count(width * image, rank);
+    });
+    ranks.t2i.forEach((rank, caption) => {
+      count(width * owner[caption]! + width / 2, rank);
+    });
+    return hits;
+  });
+}
+
+/** Measures of every resample, [evaluation][measure][resample]; each evaluation has the same groups of as many images. */
+function resample(evaluations: Hits[][], { resamples = 1000, seed = 1 }: BootstrapOptions): Float64Array[][] {
   const random = Random.stream(seed, "bootstrap");
-  const sums = new Float64Array(resamples);
+  const samples = evaluations.map(() => measures.map(() => new Float64Array(resamples)));
+  const groups = evaluations[0]!;
+  const sums = evaluations.map(() => groups.map(() => new Float64Array(width)));
   for (let r = 0; r < resamples; r++) {
-    let [asking, found, asked, foundCaptions] = [0, 0, 0, 0];
-    for (let draw = 0; draw < images; draw++) {
-      const i = random.int(images);
-      if (captions[i]! > 0) asking++;
-      found += imageHits[i]!;
-      asked += captions[i]!;
-      foundCaptions += captionHits[i]!;
-    }
-    sums[r] = (100 * found) / Math.max(asking, 1) + (100 * foundCaptions) / Math.max(asked, 1);
+    groups.forEach((hits, g) => {
+      const images = hits.length / width;
+      for (const sum of sums) sum[g]!.fill(0);
+      for (let draw = 0; draw < images; draw++) {
+        const row = width * random.int(images);
+        for (let e = 0; e < evaluations.length; e++) {
+          const [from, to] = [evaluations[e]![g]!, sums[e]![g]!];
+          for (let k = 0; k < width; k++) to[k]! += from[row + k]!;
+        }
+      }
+    });
+    sums.forEach((groupSums, e) => {
+      measuresOf(groupSums).forEach((value, m) => (samples[e]![m]![r] = value));
+    });
   }
-  sums.sort();
-  return [quantile(sums, 0.025), quantile(sums, 0.975)];
+  return samples;
+}
+
+function totals(hits: Hits): Float64Array {
+  const sum = new Float64Array(width);
+  hits.forEach((value, k) => (sum[k % width]! += value));
+  return sum;
+}
+
+/** Sums of hits of each group -> the seven measures, averaged over the groups. */
+function measuresOf(groups: readonly Float64Array[]): number[] {
+  const recalls = [1, 2, 3, 5, 6, 7].map((k) => {
+    const queries = k < 4 ? 0 : 4;
+    return groups.reduce((sum, hits) => sum + (100 * hits[k]!) / Math.max(hits[queries]!, 1), 0) / groups.length;
+  });
+  return [...recalls, recalls.reduce((a, b) => a + b)];
+}
+
+function intervalOf(values: Float64Array): Interval {
+  const sorted = values.slice().sort();
+  return [quantile(sorted, 0.025), quantile(sorted, 0.975)];
+}
+
+function map<T>(of: (measure: number) => T): Measured<T> {
+  return measures.map((_, m) => of(m)) as unknown as Measured<T>;
 }
 
 /** Quantile of sorted numbers with linear interpolation (NumPy's default rule). */

@@ -1,9 +1,11 @@
 /** Features of a split's images and captions, block by block, with pixels loaded ahead of the encoder. */
 import * as tf from "@tensorflow/tfjs-core";
-import { loadPixels } from "../data/batches.js";
+import { loadPixels, loadReadable } from "../data/batches.js";
 import type { Item } from "../data/dataset.js";
+import type { BadImage } from "../data/imageWorker.js";
 import type { Tokenizer } from "../data/tokens.js";
-import { encodeCaptions, encodeImages, type Model } from "../model/ams.js";
+import { encodeCaptions, encodeImages, imageInput, type Model } from "../model/ams.js";
+import { inputOf } from "../model/config.js";
 
 export interface Tokens {
   /** [captions, maxLength] */
@@ -46,17 +48,31 @@ export function captionFeatures(model: Model, tokens: Tokens, captions: Int32Arr
   return tf.tidy(() => encodeCaptions(model, rows(tokens.ids), rows(tokens.mask)));
 }
 
-/** Features of images start .. end-1 of a list of items, per scale [n, R, E]. Loads the block after it meanwhile. */
+/** Is told an image that cannot be read; where it throws, so does the encoder. */
+export type OnBad = (item: number, image: BadImage) => void;
+
+/**
+ * Features of images start .. end-1 of a list of items, per scale [n, R, E]. Loads the block after it meanwhile. An image
+ * that cannot be read is an error, or, where `onBad` is given, told there and encoded as zeros. `encode` is what makes features of pixels.
+ */
 export function imageEncoder(
   model: Model,
   items: readonly Item[],
   signal: AbortSignal,
+  onBad?: OnBad,
+  encode: (model: Model, pixels: tf.Tensor) => tf.Tensor3D[] = encodeImages,
 ): (start: number, end: number) => Promise<tf.Tensor3D[]> {
-  const side = model.config.image.pixels;
+  const side = inputOf(model.config);
   const loading = new Map<string, Promise<Float32Array>>();
+  const readable = async (files: string[], start: number): Promise<Float32Array> => {
+    const { pixels, bad } = await loadReadable(files, side, signal);
+    for (const image of bad) onBad?.(start + image.index, image);
+    return pixels;
+  };
   const load = (start: number, end: number): Promise<Float32Array> => {
     const key = `${String(start)}-${String(end)}`;
-    const pixels = loading.get(key) ?? loadPixels(items.slice(start, end).map((item) => item.image), side, signal); // prettier-ignore
+    const files = items.slice(start, end).map((item) => item.image);
+    const pixels = loading.get(key) ?? (onBad === undefined ? loadPixels(files, side, signal) : readable(files, start));
     pixels.catch(() => undefined); // reported when the block's turn comes
     loading.set(key, pixels);
     return pixels;
@@ -67,6 +83,6 @@ export function imageEncoder(
     if (end < next) void load(end, next);
     const values = await pixels;
     loading.delete(`${String(start)}-${String(end)}`);
-    return tf.tidy(() => encodeImages(model, tf.tensor4d(values, [end - start, 3, side, side])));
+    return tf.tidy(() => encode(model, imageInput(model.config, values, end - start)));
   };
 }

@@ -1,16 +1,20 @@
 /** Evaluation of a model on a split: every image with every caption, ranked both ways. */
 import * as tf from "@tensorflow/tfjs-core";
 import type { Context } from "../context.js";
+import { badImageError, describeBad } from "../data/batches.js";
 import type { Dataset, Item } from "../data/dataset.js";
 import { AmsError } from "../errors.js";
-import { scaleWeights, type Model } from "../model/ams.js";
+import { encodeImages, encodeUnprojected, foldOf, scaleWeights, type Model } from "../model/ams.js";
 import { regions } from "../model/config.js";
-import { captionFeatures, imageEncoder, tokenise, type Tokens } from "./encode.js";
+import { captionFeatures, imageEncoder, tokenise, type OnBad, type Tokens } from "./encode.js";
 import { makeEvaluation, type Evaluation } from "./evaluation.js";
 import { captionVectors, imageVectors } from "./pooled.js";
-import { scoreAll, type ScoreAllOptions, type ScoreSource } from "./scorer.js";
+import { openKept } from "./kept.js";
+import { scaleRecalls } from "./scales.js";
+import { keepInMemory } from "./scoreKeeper.js";
+import { captionOrder, scoreAll, type ScoreAllOptions, type ScoreSource } from "./scorer.js";
 
-export interface EvaluateOptions extends Pick<ScoreAllOptions, "memory" | "way"> {
+export interface EvaluateOptions extends Pick<ScoreAllOptions, "memory" | "way" | "imageBlock" | "captionBlock"> {
   /** Default "test". */
   split?: string;
   /** Only the first so many images. */
@@ -19,8 +23,20 @@ export interface EvaluateOptions extends Pick<ScoreAllOptions, "memory" | "way">
   captionsPerImage?: number;
   /** Regions up to this similarity match no word. Default: the model's safe threshold. */
   threshold?: number;
-  /** Score by pooled vectors instead of the exact score. */
+  /** Score by pooled vectors instead of the exact score, as models do that have no other. */
   pooled?: boolean;
+  /** Also every scale alone and left out (of the exact score). */
+  scales?: boolean;
+  /** Is given the unweighted scores of each scale (from 1), [images, captions], one after the other, and the image of each caption. */
+  onScale?: (scale: number, scores: Float32Array, images: number, owner: Int32Array) => void;
+  /** Also in so many folds. Default: MS-COCO's five, else none. */
+  folds?: number;
+  /** What was evaluated, for tables. */
+  name?: string;
+  /** Keep the scores of finished blocks below `folder` until the evaluation is done; `resume`: do not score those again that are there. */
+  keep?: { folder: string; resume: boolean };
+  /** What an unreadable image does: "stop" (default) is an error, "skip" leaves it out with its captions and says so. */
+  onBadImage?: "stop" | "skip";
 }
 
 /**
@@ -34,7 +50,8 @@ export async function evaluate(
   context: Context,
 ): Promise<Evaluation> {
   const start = performance.now();
-  const { split = "test", pooled = false, threshold = model.thresholds.safe } = options;
+  const { split = "test", threshold = model.thresholds.safe } = options;
+  const pooled = options.pooled === true || model.config.head?.score === "pooled";
   const items = chosenItems(dataset, split, options);
   const owner = Int32Array.from(items.flatMap((item, i) => item.captions.map(() => i)));
   const texts = items.flatMap((item) => item.captions.map(({ text }) => text));
@@ -45,20 +62,75 @@ export async function evaluate(
     });
   }
   const tokens = tokenise(model.tokenizer, texts, model.config.maxLength);
-  const scores = pooled
-    ? await pooledMatrix(model, items, tokens, context)
-    : await scoreAll(scoreSource(model, items, tokens, context), { ...options, threshold }, context);
-  return makeEvaluation({
-    dataset: dataset.name,
-    split,
-    images: items.length,
-    scores,
-    owner,
-    items,
-    seconds: (performance.now() - start) / 1000,
-    model,
-    ...(pooled ? { scoredBy: "pooled" } : { scoredBy: "exact", threshold }),
-  });
+  const weights = scaleWeights(model);
+  const perScale = !pooled && (options.scales === true || options.onScale !== undefined);
+  const shape = { images: items.length, captions: texts.length, planes: perScale ? weights.length : 1 };
+  const kept =
+    pooled || options.keep === undefined
+      ? undefined
+      : openKept(shape, { model, items, dataset, split, threshold }, options.keep, context);
+  const inMemory = perScale && kept === undefined ? keepInMemory(shape) : undefined;
+  const keeper = kept?.keeper ?? inMemory;
+  const bad = new Map<number, string>(kept?.bad.found);
+  const onBad: OnBad = (i, image) => {
+    if (options.onBadImage !== "skip") throw badImageError(image, items[i]!);
+    bad.set(i, describeBad(image));
+    kept?.bad.add(i, describeBad(image));
+  };
+  try {
+    const source = scoreSource(model, items, tokens, context, onBad);
+    const all = pooled
+      ? await pooledMatrix(model, items, tokens, context, onBad)
+      : await scoreAll(source, { ...options, threshold, ...(keeper === undefined ? {} : { keeper }) }, context);
+    if (bad.size > 0) tellBad(bad, items.length, dataset, split, context);
+    const left = withoutImages({ scores: all, owner, items }, bad);
+    const images = left.items.length;
+    const order = captionOrder(source);
+    const plane = (k: number): Float32Array => {
+      const scores = unordered(keeper?.plane(k) ?? all, order);
+      return withoutImages({ scores, owner, items }, bad).scores as Float32Array;
+    };
+    if (perScale) {
+      for (const k of weights.keys()) options.onScale?.(k + 1, plane(k), images, left.owner);
+    }
+    const evaluation = makeEvaluation({
+      dataset: dataset.name,
+      split,
+      images,
+      ...left,
+      seconds: (performance.now() - start) / 1000,
+      model,
+      folds: options.folds,
+      ...(options.name === undefined ? {} : { name: options.name }),
+      ...(options.scales === true && !pooled
+        ? { scales: scaleRecalls(plane, weights, left.scores as Float32Array, images, left.owner) }
+        : {}),
+      ...(pooled ? { scoredBy: "pooled" } : { scoredBy: "exact", threshold }),
+    });
+    kept?.remove();
+    return evaluation;
+  } finally {
+    keeper?.close();
+  }
+}
+
+/** Columns in the scorer's order of captions -> in their own. */
+function unordered(plane: Float32Array, order: Int32Array): Float32Array {
+  const [captions, values] = [order.length, new Float32Array(plane.length)];
+  for (let row = 0; row < plane.length; row += captions) {
+    for (let place = 0; place < captions; place++) values[row + order[place]!] = plane[row + place]!;
+  }
+  return values;
+}
+
+export interface GivenOptions {
+  split?: string;
+  dataset?: string;
+  /** The images with their captions, where they are known: for galleries and frames. */
+  items?: Item[];
+  /** Also in so many folds. */
+  folds?: number | undefined;
+  name?: string | undefined;
 }
 
 /**
@@ -68,7 +140,7 @@ export async function evaluate(
 export function evaluateScores(
   scores: Float32Array | Float64Array,
   owner: Int32Array,
-  { split = "", dataset = "given scores", items = [] }: { split?: string; dataset?: string; items?: Item[] } = {},
+  { split = "", dataset = "given scores", items = [], folds, name }: GivenOptions = {},
 ): Evaluation {
   const images = owner.length === 0 ? 0 : scores.length / owner.length;
   if (!Number.isInteger(images)) {
@@ -79,25 +151,92 @@ export function evaluateScores(
       },
     );
   }
-  return makeEvaluation({ dataset, split, images, scores, owner, items, seconds: 0, scoredBy: "given" });
+  const named = name === undefined ? {} : { name };
+  return makeEvaluation({
+    dataset,
+    split,
+    images,
+    scores,
+    owner,
+    items,
+    folds,
+    ...named,
+    seconds: 0,
+    scoredBy: "given",
+  });
+}
+
+/**
+ * Whether regions are scored before their projection, which the captions then take: products over the hidden width and a one
+ * instead of the embedding's, a quarter less work at the published sizes.
+ */
+export function isNarrower({ config }: Model): boolean {
+  return config.head === undefined && config.image.width + 1 < config.embed;
 }
 
 /** The exact scorer's view of a model, items and their tokenised captions. */
-export function scoreSource(model: Model, items: readonly Item[], tokens: Tokens, context: Context): ScoreSource {
+export function scoreSource(
+  model: Model,
+  items: readonly Item[],
+  tokens: Tokens,
+  context: Context,
+  onBad?: OnBad,
+): ScoreSource {
+  const { head } = model.config;
+  const narrower = isNarrower(model);
   return {
     images: items.length,
     captions: tokens.lengths.length,
     regions: regions(model.config),
     words: model.config.maxLength,
+    ...(head === undefined ? {} : { score: head.score }),
     scaleWeights: scaleWeights(model),
     ...(model.quirks.padWords ? { lengths: tokens.lengths } : {}),
-    encodeImages: imageEncoder(model, items, context.signal),
+    ...(narrower ? { fold: (scale: number) => foldOf(model, scale) } : {}),
+    encodeImages: imageEncoder(model, items, context.signal, onBad, narrower ? encodeUnprojected : encodeImages),
     encodeCaptions: (captions) => captionFeatures(model, tokens, captions),
   };
 }
 
-async function pooledMatrix(model: Model, items: Item[], tokens: Tokens, context: Context): Promise<Float32Array> {
-  const images = await imageVectors(model, items, context);
+function tellBad(bad: Map<number, string>, images: number, dataset: Dataset, split: string, context: Context): void {
+  const [first] = bad.values();
+  if (bad.size === images) {
+    throw new AmsError(`none of the ${images} images of the split "${split}" can be read: ${first ?? ""}`, {
+      where: dataset.root,
+      hint: "check the image root of the data set",
+    });
+  }
+  const some = [...bad.values()].slice(0, 3).join("; ") + (bad.size > 3 ? "; ..." : "");
+  context.note(`${bad.size} of ${images} images of ${split} cannot be read and are left out: ${some}`);
+}
+
+type Scored = Pick<Evaluation, "scores" | "owner" | "items">;
+
+/** The same matrix without the rows of some images and the columns of their captions. */
+function withoutImages({ scores, owner, items }: Scored, bad: ReadonlyMap<number, string>): Scored {
+  if (bad.size === 0) return { scores, owner, items };
+  const rows = items.flatMap((_, i) => (bad.has(i) ? [] : [i]));
+  const columns = Array.from(owner.keys()).filter((c) => !bad.has(owner[c]!));
+  const place = new Map(rows.map((row, i) => [row, i]));
+  const kept = new Float64Array(rows.length * columns.length);
+  rows.forEach((row, i) => {
+    columns.forEach((column, j) => (kept[i * columns.length + j] = scores[row * owner.length + column]!));
+  });
+  return {
+    scores: scores instanceof Float32Array ? Float32Array.from(kept) : kept,
+    owner: Int32Array.from(columns, (column) => place.get(owner[column]!) ?? 0),
+    items: rows.map((row) => items[row]!),
+  };
+}
+
+async function pooledMatrix(
+  model: Model,
+  items: Item[],
+  tokens: Tokens,
+  context: Context,
+  onBad?: OnBad,
+): Promise<Float32Array> {
+  const images = await imageVectors(model, items, context, onBad);
   try {
     const captions = await captionVectors(model, tokens, context);
     const scores = tf.matMul(images, captions, false, true);
@@ -111,8 +250,13 @@ async function pooledMatrix(model: Model, items: Item[], tokens: Tokens, context
   }
 }
 
-function chosenItems(dataset: Dataset, split: string, { images, captionsPerImage }: EvaluateOptions): Item[] {
-  const all = dataset.splits[split];
+/** The first images of a split with their first captions. Throws AmsError for a split that is not there. */
+export function chosenItems(
+  dataset: Dataset,
+  split: string,
+  { images, captionsPerImage }: Pick<EvaluateOptions, "images" | "captionsPerImage">,
+): Item[] {
+  const all = Object.hasOwn(dataset.splits, split) ? dataset.splits[split] : undefined;
   if (all === undefined) {
     throw new AmsError(`${dataset.name} has no split "${split}"`, {
       where: dataset.root,

@@ -8,6 +8,8 @@ export interface TileShape {
   words: number;
   regions: number;
   threads: number;
+  /** The engine computes the context norms between two stages. */
+  engineNorms: boolean;
 }
 
 /** Where everything is in the shared memory, in 4-byte steps. `A` is [captions * words, images * columns]. */
@@ -26,6 +28,14 @@ export interface TileLayout extends TileShape {
   scores: number;
   scratch: number;
   scratchEach: number;
+  /** Attention weights [rows, columns] and records [rows, 4] of each image, for the engine, or of each thread. */
+  weights: number;
+  weightsEach: number;
+  records: number;
+  recordsEach: number;
+  /** With `engineNorms`: squared context norms [rows] of each image. */
+  norms: number;
+  normsEach: number;
   total: number;
 }
 
@@ -40,22 +50,28 @@ export const control = {
   propagate: 6,
   threshold: 7,
   next: 8,
+  stage: 9,
   length: 64,
 };
 
+/** A tile in one go, or up to the attention weights and from the context norms on. */
+export const stages = { whole: 0, branches: 1, finish: 2 };
+
 export function tileLayout(shape: TileShape): TileLayout {
-  const { images, captions, words, regions, threads } = shape;
+  const { images, captions, words, regions, threads, engineNorms } = shape;
   const columns = Math.ceil(regions / 4) * 4;
   const rows = captions * words + rowsTogether; // rows are rounded up to whole groups
   const sizes = {
     mask: columns,
     A: captions * words * images * columns,
-    U: images * columns * columns,
+    U: engineNorms ? 0 : images * columns * columns,
     propagation: captions * words * words,
     lengths: captions,
     scores: images * captions,
   };
-  const scratchEach = align(columns + words) + align(4 * rows) + rows * columns;
+  const scratchEach = align(columns + words);
+  const [recordsEach, weightsEach, normsEach] = [align(4 * rows), align(rows * columns), align(rows)];
+  const holders = engineNorms ? images : threads;
   let next = control.length;
   const place = (size: number): number => {
     const at = next;
@@ -65,7 +81,14 @@ export function tileLayout(shape: TileShape): TileLayout {
   const [mask, A, U] = [place(sizes.mask), place(sizes.A), place(sizes.U)];
   const [propagation, lengths, scores] = [place(sizes.propagation), place(sizes.lengths), place(sizes.scores)];
   const scratch = place(scratchEach * threads);
-  return { ...shape, columns, mask, A, U, propagation, lengths, scores, scratch, scratchEach, total: next };
+  const [records, weights] = [place(recordsEach * holders), place(weightsEach * holders)];
+  const norms = place(engineNorms ? normsEach * images : 0);
+  return {
+    ...shape,
+    ...{ columns, mask, A, U, propagation, lengths, scores, scratch, scratchEach },
+    ...{ weights, weightsEach, records, recordsEach, norms, normsEach },
+    total: next,
+  };
 }
 
 /** Cache lines of 64 bytes, so that threads do not share one. */
@@ -79,9 +102,8 @@ export function shareOf(memory: SharedMemory, layout: TileLayout, index: number)
   const { columns } = layout;
   const norm = layout.scratch + index * layout.scratchEach;
   const best = norm + columns;
-  const records = norm + align(columns + layout.words);
-  const weights = records + align(4 * (layout.captions * layout.words + rowsTogether));
   return () => {
+    const stage = whole[control.stage]!;
     const images = whole[control.images]!;
     const captions = whole[control.captions]!;
     const words = whole[control.words]!;
@@ -92,20 +114,31 @@ export function shareOf(memory: SharedMemory, layout: TileLayout, index: number)
     for (;;) {
       const image = Atomics.add(whole, control.next, 1);
       if (image >= images) break;
+      const holder = layout.engineNorms ? image : index;
+      const [records, weights] = [
+        layout.records + holder * layout.recordsEach,
+        layout.weights + holder * layout.weightsEach,
+      ];
       let rows = 0;
       for (let c = 0; c < captions; c++) {
         const length = whole[layout.lengths + c]!;
         const similarities = layout.A + c * words * stride + image * columns;
-        branches(4 * similarities, 4 * stride, 4 * (weights + rows * columns), 4 * columns, 4 * layout.mask, 4 * norm, 4 * (records + 4 * rows), length, 4 * columns, threshold); // prettier-ignore
+        if (stage !== stages.finish) branches(4 * similarities, 4 * stride, 4 * (weights + rows * columns), 4 * columns, 4 * layout.mask, 4 * norm, 4 * (records + 4 * rows), length, 4 * columns, threshold); // prettier-ignore
         rows += length;
       }
-      contextNorms(
-        4 * weights,
-        4 * (layout.U + image * columns * columns),
-        4 * records,
-        Math.ceil(rows / rowsTogether) * rowsTogether,
-        4 * columns,
-      );
+      if (stage === stages.branches) continue;
+      if (stage === stages.whole) {
+        contextNorms(
+          4 * weights,
+          4 * (layout.U + image * columns * columns),
+          4 * records,
+          Math.ceil(rows / rowsTogether) * rowsTogether,
+          4 * columns,
+        );
+      } else {
+        const norms = layout.norms + image * layout.normsEach;
+        for (let r = 0; r < rows; r++) floats[records + 4 * r + 3] = floats[norms + r]!;
+      }
       let record = records;
       for (let c = 0; c < captions; c++) {
         const length = whole[layout.lengths + c]!;

@@ -1,13 +1,15 @@
-/** The pointing game: is the strongest patch of a noun phrase inside one of the phrase's boxes? Per scale. */
+/** The pointing game: is the strongest patch of a noun phrase inside one of the phrase's boxes? Per scale and kind of phrase. */
 import * as tf from "@tensorflow/tfjs-core";
 import sharp from "sharp";
 import { breathe, type Context } from "../context.js";
-import type { Box, Dataset, Item } from "../data/dataset.js";
+import { badImageError } from "../data/batches.js";
+import type { Box, Dataset, Item, Phrase } from "../data/dataset.js";
 import { displaySymbol, renderTable, type MimeBundle } from "../display.js";
 import { AmsError } from "../errors.js";
 import { attentionMaps, type AttentionMap } from "../match/maps.js";
 import { patchGrid, type Model } from "../model/ams.js";
 import { captionFeatures, imageEncoder, tokenise } from "./encode.js";
+import { centreInside, phraseWords, pointsInside, type PointingView } from "./point.js";
 import { timeLeft } from "./progress.js";
 
 export interface PointingOptions {
@@ -17,6 +19,8 @@ export interface PointingOptions {
   images?: number;
   /** The first so many captions of each (default 1). */
   captionsPerImage?: number;
+  /** What an unreadable image does: "stop" (default) is an error, "skip" leaves it out. */
+  onBadImage?: "stop" | "skip";
 }
 
 export interface PointingScale {
@@ -27,47 +31,21 @@ export interface PointingScale {
   accuracy: number;
 }
 
-export interface Pointing {
-  split: string;
-  images: number;
+/** The game over some of the phrases. */
+export interface PointingScore {
   phrases: number;
   scales: PointingScale[];
   /** Percent that a patch drawn by chance would hit: the mean share of patch centres in a phrase's boxes. */
   chance: number;
+}
+
+export interface Pointing extends PointingScore {
+  split: string;
+  images: number;
+  /** The same by kind of phrase, the most frequent first ("other" where the data names none). */
+  types: (PointingScore & { type: string })[];
+  toJSON(): Record<string, unknown>;
   [displaySymbol](): MimeBundle;
-}
-
-export interface PointingView {
-  /** Patches per side; region 0 is [CLS], then patches row by row. */
-  grid: number;
-  /** Size of the image that the boxes are measured in; the model saw all of it, made square. */
-  imageWidth: number;
-  imageHeight: number;
-}
-
-/**
- * Whether the patch with the largest mean similarity to the given words (rows of `relevance` [W, 1 + grid^2]) has its
- * centre inside one of the boxes. [CLS] is no patch. The first of equal patches counts.
- */
-export function pointsInside(
-  relevance: Float32Array,
-  words: readonly number[],
-  boxes: readonly Box[],
-  view: PointingView,
-): boolean {
-  const patches = view.grid ** 2;
-  let [best, strongest] = [0, -Infinity];
-  for (let p = 0; p < patches; p++) {
-    const sum = words.reduce((total, w) => total + relevance[w * (patches + 1) + 1 + p]!, 0);
-    if (sum > strongest) [best, strongest] = [p, sum];
-  }
-  return centreInside(best, boxes, view);
-}
-
-function centreInside(patch: number, boxes: readonly Box[], { grid, imageWidth, imageHeight }: PointingView): boolean {
-  const x = (((patch % grid) + 0.5) / grid) * imageWidth;
-  const y = ((Math.floor(patch / grid) + 0.5) / grid) * imageHeight;
-  return boxes.some((box) => x >= box.x && x < box.x + box.width && y >= box.y && y < box.y + box.height);
 }
 
 /** Plays the game on a split with phrases and boxes. Throws AmsError where no caption has phrases with boxes. */
@@ -77,26 +55,36 @@ export async function pointing(
   options: PointingOptions,
   context: Context,
 ): Promise<Pointing> {
-  const { split = "test", images = 100, captionsPerImage = 1 } = options;
+  const { split = "test", images = 100, captionsPerImage = 1, onBadImage = "stop" } = options;
   const items = (dataset.splits[split] ?? []).slice(0, images);
+  const withBoxes = (item: Item): boolean =>
+    item.captions
+      .slice(0, captionsPerImage)
+      .some(({ phrases = [] }) => phrases.some((phrase) => boxesOf(item, phrase).length > 0));
+  if (!items.some(withBoxes)) throw noBoxes(dataset, split, items);
   const grid = patchGrid(model.config);
   const scales = [...model.config.scales.map((_, k) => String(k + 1)), "sum"];
-  const hits = scales.map(() => 0);
-  let [phrases, chance] = [0, 0];
-  const encode = imageEncoder(model, items, context.signal);
+  const counts = new Map<string, Count>();
+  const bad = new Set<number>();
+  const encode = imageEncoder(model, items, context.signal, (k, image) => {
+    if (onBadImage !== "skip") throw badImageError(image, items[k]!);
+    bad.add(k);
+  });
   const time = timeLeft(items.length);
   for (const [i, item] of items.entries()) {
     context.signal.throwIfAborted();
-    const { width, height } = await sharp(item.image).metadata();
-    const view = { grid, imageWidth: width, imageHeight: height };
     const features = await encode(i, i + 1);
     try {
-      for (const { words, boxes, relevance } of phraseMaps(model, item, features, captionsPerImage)) {
-        phrases++;
-        chance +=
-          Array.from({ length: grid ** 2 }, (_, p) => Number(centreInside(p, boxes, view))).reduce((a, b) => a + b) /
-          grid ** 2;
-        relevance.forEach((map, k) => (hits[k]! += Number(pointsInside(map, words, boxes, view))));
+      if (bad.has(i)) continue; // the recalls beside it tell which
+      const { width, height } = await sharp(item.image).metadata();
+      const view: PointingView = { grid, imageWidth: width, imageHeight: height };
+      for (const { words, boxes, relevance, type } of phraseMaps(model, item, features, captionsPerImage)) {
+        const count = counts.get(type) ?? { phrases: 0, chance: 0, hits: scales.map(() => 0) };
+        counts.set(type, count);
+        count.phrases++;
+        const centres = Array.from({ length: grid ** 2 }, (_, p) => Number(centreInside(p, boxes, view)));
+        count.chance += centres.reduce((a, b) => a + b) / grid ** 2;
+        relevance.forEach((map, k) => (count.hits[k]! += Number(pointsInside(map, words, boxes, view))));
       }
     } finally {
       tf.dispose(features);
@@ -104,27 +92,67 @@ export async function pointing(
     context.progress({ label: "pointing", done: time.advance(1), total: items.length, note: time.note("images") });
     await breathe();
   }
-  if (phrases === 0) {
-    throw new AmsError(`no phrase of ${dataset.name}'s split "${split}" has boxes`, {
-      where: `${items.length} images in ${dataset.root}`,
-      hint: "the pointing game needs phrases with boxes: the scenes have them, and Flickr30K Entities",
-    });
-  }
+  if (counts.size === 0) throw noBoxes(dataset, split, items);
+  const types = [...counts].map(([type, count]) => ({ type, ...scored(count, scales) }));
+  types.sort((a, b) => b.phrases - a.phrases || a.type.localeCompare(b.type));
+  const whole = scored(sumOf([...counts.values()]), scales);
   const result: Pointing = {
     split,
-    images: items.length,
-    phrases,
-    scales: scales.map((scale, k) => ({ scale, hits: hits[k]!, accuracy: (100 * hits[k]!) / phrases })),
-    chance: (100 * chance) / phrases,
+    images: items.length - bad.size,
+    ...whole,
+    types,
+    toJSON: () => ({ split, images: items.length - bad.size, ...whole, types }),
     [displaySymbol]: () => show(result),
   };
   return result;
+}
+
+function noBoxes({ name, root, boxesRead }: Dataset, split: string, items: Item[]): AmsError {
+  const where = `${items.length} images in ${root}`;
+  const message = `no phrase of ${name}'s split "${split}" has boxes`;
+  if (boxesRead === undefined) {
+    return new AmsError(message, {
+      where,
+      hint: "the pointing game needs phrases with boxes: the scenes have them, and flickr30k with --boxes (Flickr30K Entities)",
+    });
+  }
+  const ids = new Set(items.map(({ id }) => id));
+  const images = boxesRead.imagesWithout.filter((id) => ids.has(id)).length;
+  const captions = boxesRead.captionsWithout.filter(({ id }) => ids.has(id)).length;
+  return new AmsError(message, {
+    where: `${where}: ${images} without Annotations/ID.xml or Sentences/ID.txt, ${captions} captions that differ from their sentences`,
+    hint: "give the folder of Flickr30K Entities that belongs to these images and captions",
+  });
+}
+
+interface Count {
+  phrases: number;
+  chance: number;
+  /** Per scale, then of their sum. */
+  hits: number[];
+}
+
+function sumOf(counts: Count[]): Count {
+  return counts.reduce((a, b) => ({
+    phrases: a.phrases + b.phrases,
+    chance: a.chance + b.chance,
+    hits: a.hits.map((hits, k) => hits + b.hits[k]!),
+  }));
+}
+
+function scored({ phrases, chance, hits }: Count, scales: string[]): PointingScore {
+  return {
+    phrases,
+    scales: scales.map((scale, k) => ({ scale, hits: hits[k]!, accuracy: (100 * hits[k]!) / phrases })),
+    chance: (100 * chance) / phrases,
+  };
 }
 
 interface PhraseMaps {
   /** The phrase's tokens. */
   words: number[];
   boxes: Box[];
+  type: string;
   /** Similarities [W, R] of every scale, and their sum. */
   relevance: Float32Array[];
 }
@@ -132,10 +160,10 @@ interface PhraseMaps {
 function phraseMaps(model: Model, item: Item, image: tf.Tensor3D[], captionsPerImage: number): PhraseMaps[] {
   return item.captions.slice(0, captionsPerImage).flatMap(({ text, phrases = [] }) => {
     const { spans, mask } = model.tokenizer.encode(text, model.config.maxLength);
-    const known = phrases.flatMap(({ start, end, objects }) => {
-      const boxes = objects.flatMap((index) => item.objects?.[index]?.box ?? []);
-      const words = spans.flatMap((span, w) => (span !== null && span[0] < end && span[1] > start ? [w] : []));
-      return boxes.length > 0 && words.length > 0 ? [{ boxes, words }] : [];
+    const known = phrases.flatMap((phrase) => {
+      const boxes = boxesOf(item, phrase);
+      const words = phraseWords(spans, phrase);
+      return boxes.length > 0 && words.length > 0 ? [{ boxes, words, type: phrase.type ?? "other" }] : [];
     });
     if (known.length === 0) return [];
     let maps: AttentionMap[] = [];
@@ -157,14 +185,21 @@ function phraseMaps(model: Model, item: Item, image: tf.Tensor3D[], captionsPerI
   });
 }
 
-function show({ split, images, phrases, scales, chance }: Pointing): MimeBundle {
+function boxesOf(item: Item, { objects }: Phrase): Box[] {
+  return objects.flatMap((index) => item.objects?.[index]?.box ?? []);
+}
+
+function show({ split, images, types, ...whole }: Pointing): MimeBundle {
+  const rows = [{ type: "all", ...whole }, ...(types.length > 1 ? types : [])];
   const { text, html } = renderTable({
-    columns: ["scale", "hits", "accuracy"],
-    rows: [
-      ...scales.map(({ scale, hits, accuracy }) => [scale, hits, accuracy.toFixed(1)]),
-      ["chance", "", chance.toFixed(1)],
-    ],
-    caption: `pointing game on ${split}: ${String(phrases)} phrases of ${String(images)} images, percent`,
+    columns: ["phrases of", "number", "chance", ...whole.scales.map(({ scale }) => scale)],
+    rows: rows.map(({ type, phrases, chance, scales }) => [
+      type,
+      phrases,
+      chance.toFixed(1),
+      ...scales.map(({ accuracy }) => accuracy.toFixed(1)),
+    ]),
+    caption: `pointing game on ${split}: phrases of ${String(images)} images whose strongest patch lies in one of their boxes, per scale, in percent`,
   });
   return { "text/plain": text, "text/html": html };
 }

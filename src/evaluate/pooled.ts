@@ -4,22 +4,27 @@ import { breathe, type Context } from "../context.js";
 import type { Item } from "../data/dataset.js";
 import { pool } from "../match/pooledScore.js";
 import type { Model } from "../model/ams.js";
-import { captionFeatures, imageEncoder, type Tokens } from "./encode.js";
+import { captionFeatures, imageEncoder, type OnBad, type Tokens } from "./encode.js";
 import { timeLeft } from "./progress.js";
 
 const block = 64;
 
 /** Unit vectors of each scale, joined and divided by the root of their number: dot product = mean of the cosines. */
-function join(scales: tf.Tensor2D[]): tf.Tensor2D {
+export function joinScales(scales: tf.Tensor2D[]): tf.Tensor2D {
   return tf.mul(tf.concat(scales, 1), 1 / Math.sqrt(scales.length));
 }
 
 /** Pooled vectors of items' images -> [items, scales * E]. */
-export async function imageVectors(model: Model, items: readonly Item[], context: Context): Promise<tf.Tensor2D> {
-  const encode = imageEncoder(model, items, context.signal);
+export async function imageVectors(
+  model: Model,
+  items: readonly Item[],
+  context: Context,
+  onBad?: OnBad,
+): Promise<tf.Tensor2D> {
+  const encode = imageEncoder(model, items, context.signal, onBad);
   return inBlocks("encoding images", items.length, context, async (start, end) => {
     const features = await encode(start, end);
-    const vectors = tf.tidy(() => join(features.map((scale) => pool(scale))));
+    const vectors = tf.tidy(() => joinScales(features.map((scale) => pool(scale))));
     tf.dispose(features);
     return vectors;
   });
@@ -34,7 +39,7 @@ export async function captionVectors(model: Model, tokens: Tokens, context: Cont
       const words = features[0]?.shape[1] ?? 0;
       const counts = (c: number, w: number): number => Number(!model.quirks.padWords || w < tokens.lengths[c]!);
       const mask = Array.from(captions, (c) => Array.from({ length: words }, (_, w) => counts(c, w)));
-      return join(features.map((scale) => pool(scale, tf.tensor2d(mask))));
+      return joinScales(features.map((scale) => pool(scale, tf.tensor2d(mask))));
     });
   });
 }

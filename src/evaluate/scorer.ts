@@ -5,7 +5,10 @@ import { currentEngine } from "../engine/index.js";
 import { AmsError } from "../errors.js";
 import { openFusedScorer } from "./fusedScorer.js";
 import type { PairScorer, ScorerShape } from "./pairScorer.js";
+import { openPooledScorer } from "./pooledScorer.js";
 import { timeLeft } from "./progress.js";
+import { openRelevantScorer, type RelevantOptions } from "./relevantScorer.js";
+import type { Block, ScoreKeeper } from "./scoreKeeper.js";
 import { openTensorScorer } from "./tensorScorer.js";
 
 /** What is scored: counts, and two functions that give features block by block. */
@@ -20,6 +23,13 @@ export interface ScoreSource {
   scaleWeights: readonly number[];
   /** Tokens of each caption that count as words; the others are left out of means, norms and propagation. Absent: all count. */
   lengths?: Int32Array;
+  /**
+   * Makes products cheaper: the matrix P [E, F] of a scale with region features V = H P^T, where H is narrower. Then `encodeImages` gives
+   * H [B, R, F], and P goes into the captions once: w . v = (P^T w) . h. The scorer disposes of it.
+   */
+  fold?: (scale: number) => tf.Tensor2D;
+  /** What a pair's score is (see `ModelHead`); default: the attention score. */
+  score?: "attention" | "relevant" | "pooled";
   /** Images start .. end-1 -> per scale [end - start, R, E]; the scorer disposes of them. May be asked again for the same images. */
   encodeImages: (start: number, end: number) => Promise<tf.Tensor3D[]> | tf.Tensor3D[];
   /** Captions of these indexes -> per scale [n, W, E]; the scorer disposes of them. */
@@ -37,14 +47,24 @@ export interface ScoreAllOptions {
   /** Bytes for the captions' features (default 2 GiB). When they do not fit, images are encoded once for each part of the captions. */
   memory?: number;
   /**
-   * "fused" (WebAssembly beside the engine's products) or "tensors" (engine alone). Default: tensors on a GPU and for many
-   * regions on TensorFlow, else fused.
+   * "fused" (WebAssembly beside the engine's products) or "tensors" (engine alone). Default: tensors on a GPU, else fused; the
+   * other scores than attention are made by tensors.
    */
   way?: "fused" | "tensors";
+  /** Of "fused": who computes the context norms. Default: TensorFlow for many regions, else the threads. */
+  norms?: "engine" | "threads";
+  /** Threads of "fused" beside the engine's own (default: all processors, at most 8). */
+  threads?: number;
+  /** Of the score over relevant words. */
+  relevant?: RelevantOptions;
+  /** Gets the scores of every finished block; blocks that it has already are not scored again. */
+  keeper?: ScoreKeeper;
 }
 
 interface CaptionBlock<Captions> {
-  indexes: Int32Array;
+  /** Where its first caption stands in the part of the captions that is in memory. */
+  place: number;
+  count: number;
   scales: Captions[];
 }
 
@@ -56,9 +76,20 @@ interface CaptionBlock<Captions> {
 export async function scoreAll(source: ScoreSource, options: ScoreAllOptions, context: Context): Promise<Float32Array> {
   const engine = currentEngine()?.name;
   const gpu = engine === "gpu";
-  const way = options.way ?? (gpu || (engine === "native" && source.regions > manyRegions) ? "tensors" : "fused");
+  const { score = "attention" } = source;
+  const way = score === "attention" ? (options.way ?? (gpu ? "tensors" : "fused")) : "tensors";
   const shape = tileShape(source, options, way, gpu);
-  const scorer: PairScorer<unknown, unknown> = way === "fused" ? openFusedScorer(shape) : openTensorScorer();
+  const scorer: PairScorer<unknown, unknown> =
+    score === "pooled"
+      ? openPooledScorer()
+      : score === "relevant"
+        ? openRelevantScorer(options.relevant)
+        : way === "fused"
+          ? openFusedScorer(shape, {
+              threads: options.threads,
+              norms: options.norms ?? (engine === "native" && source.regions > manyRegions ? "engine" : "threads"),
+            })
+          : openTensorScorer();
   try {
     return await stream(source, shape, scorer, options, context);
   } finally {
@@ -67,10 +98,10 @@ export async function scoreAll(source: ScoreSource, options: ScoreAllOptions, co
 }
 
 /**
- * Measured on TensorFlow, CPU time a similarity, fused against tensors: 65 regions 14 against 28 ns, 145 regions 22 against 29,
- * 577 regions 72 against 60 (there the Gram product decides, and TensorFlow's is faster).
+ * Measured on TensorFlow, CPU time a similarity, norms by the threads, by the engine, and all by tensors: 65 regions 13, 21 and 18 ns, 145 regions 20, 19
+ * and 22, 577 regions 53, 44 and 46 (of which the product for the similarities takes 20).
  */
-const manyRegions = 400;
+const manyRegions = 130;
 
 /**
  * Blocks for a tile of about a million similarities that threads share (fused), or of one image with so many captions that the
@@ -100,48 +131,98 @@ async function stream<Images, Captions>(
   context: Context,
 ): Promise<Float32Array> {
   const { images, captions, scaleWeights } = source;
-  const { threshold = 0, memory = 2 ** 31 } = options;
+  const { threshold = 0, memory = 2 ** 31, keeper } = options;
   const scores = new Float32Array(images * captions);
-  const order = byLength(source);
+  const order = captionOrder(source);
   const pulse = heart(context);
   const scoring = timeLeft(images * captions);
-  let encoded = 0;
-  while (encoded < captions) {
-    const blocks: CaptionBlock<Captions>[] = [];
-    try {
-      const first = encoded;
-      for (let bytes = 0; encoded < captions && (blocks.length === 0 || bytes < memory);) {
-        const indexes = order.subarray(encoded, Math.min(encoded + shape.captions, captions));
-        const { scales, size } = await prepareCaptions(source, scorer, indexes, options);
-        blocks.push({ indexes, scales });
-        bytes += size;
-        encoded += indexes.length;
-        context.progress({ label: "encoding captions", done: encoded, total: captions });
-        await pulse();
+  const tell = (done: number): void => {
+    context.progress({ label: "scoring pairs", done, total: images * captions, note: scoring.note("pairs") });
+  };
+  const encoding = timeLeft(captions);
+  let committed = performance.now();
+  try {
+    for (let encoded = 0; encoded < captions;) {
+      const reached = keeper?.reaches(encoded) ?? encoded;
+      if (reached > encoded) {
+        const block = { start: 0, end: images, from: encoded, to: reached };
+        recall(block);
+        encoding.skip(reached - encoded);
+        encoded = reached;
+        continue;
       }
-      for (let start = 0; start < images; start += shape.images) {
-        const end = Math.min(start + shape.images, images);
-        await scoreImages(await source.encodeImages(start, end), async (k, prepared) => {
-          for (const { indexes, scales } of blocks) {
-            const place = (b: number, c: number): number => (start + b) * captions + indexes[c]!;
-            await scorer.add(
-              prepared,
-              scales[k] as Captions,
-              { threshold, weight: scaleWeights[k] ?? 1 },
-              scores,
-              place,
-            );
-            await pulse();
-          }
-        });
-        const done = scoring.advance((end - start) * (encoded - first));
-        context.progress({ label: "scoring pairs", done, total: images * captions, note: scoring.note("pairs") });
+      const blocks: CaptionBlock<Captions>[] = [];
+      const from = encoded;
+      try {
+        for (let bytes = 0; encoded < captions && (blocks.length === 0 || bytes < memory);) {
+          const indexes = order.subarray(encoded, Math.min(encoded + shape.captions, captions));
+          const { scales, size } = await prepareCaptions(source, scorer, indexes, options);
+          blocks.push({ place: encoded - from, count: indexes.length, scales });
+          bytes += size;
+          encoded += indexes.length;
+          const done = encoding.advance(indexes.length);
+          context.progress({ label: "encoding captions", done, total: captions, note: encoding.note("captions") });
+          await pulse();
+        }
+        for (let start = 0; start < images; start += shape.images) {
+          const block = { start, end: Math.min(start + shape.images, images), from, to: encoded };
+          if (keeper?.has(block) === true) recall(block);
+          else await scoreBlock(block, blocks);
+        }
+      } finally {
+        for (const { scales } of blocks) for (const scale of scales) scorer.releaseCaptions(scale);
       }
-    } finally {
-      for (const { scales } of blocks) for (const scale of scales) scorer.releaseCaptions(scale);
     }
+  } finally {
+    keeper?.commit();
   }
   return scores;
+
+  /** Scores every scale of a block, adds up their weighted sum and hands the block to the keeper. */
+  async function scoreBlock(block: Block, blocks: CaptionBlock<Captions>[]): Promise<void> {
+    const { start, end, from, to } = block;
+    const width = to - from;
+    const each = scaleWeights.map(() => new Float32Array((end - start) * width));
+    await scoreImages(await source.encodeImages(start, end), async (k, prepared) => {
+      for (const { place, scales } of blocks) {
+        const at = (b: number, c: number): number => b * width + place + c;
+        await scorer.score(prepared, scales[k] as Captions, threshold, each[k]!, at);
+        await pulse();
+      }
+    });
+    const sum = new Float32Array((end - start) * width);
+    each.forEach((values, k) => {
+      for (let p = 0; p < sum.length; p++) sum[p]! += (scaleWeights[k] ?? 1) * values[p]!;
+    });
+    put(block, sum);
+    keeper?.write(block, keeper.planes === 1 ? [sum] : each);
+    if (performance.now() - committed > 1000) {
+      keeper?.commit();
+      committed = performance.now();
+    }
+    tell(scoring.advance(sum.length));
+  }
+
+  /** Takes what the keeper has of a block, an image at a time. */
+  function recall({ start, end, from, to }: Block): void {
+    for (let i = start; i < end; i++) {
+      const block = { start: i, end: i + 1, from, to };
+      const planes = keeper?.read(block) ?? [];
+      const sum = new Float32Array(to - from);
+      const weights = planes.length === 1 ? [1] : scaleWeights;
+      planes.forEach((values, k) => {
+        for (let p = 0; p < sum.length; p++) sum[p]! += (weights[k] ?? 1) * values[p]!;
+      });
+      put(block, sum);
+    }
+    tell(scoring.skip((end - start) * (to - from)));
+  }
+
+  function put({ start, end, from, to }: Block, values: Float32Array): void {
+    for (let i = start, p = 0; i < end; i++) {
+      for (let place = from; place < to; place++) scores[i * captions + order[place]!] = values[p++]!;
+    }
+  }
 
   /** Prepares one scale of an image block after the other and disposes of everything, whatever happens. */
   async function scoreImages(
@@ -150,7 +231,9 @@ async function stream<Images, Captions>(
   ): Promise<void> {
     try {
       for (const [k, scale] of features.entries()) {
-        const prepared = scorer.images(scale);
+        const fold = source.fold?.(k);
+        const prepared = scorer.images(scale, fold);
+        fold?.dispose();
         try {
           scorer.enter(prepared);
           await meet(k, prepared);
@@ -165,14 +248,14 @@ async function stream<Images, Captions>(
 }
 
 /** Captions sorted by counted words (stable), so that a block holds few pads; in their own order where pads count. */
-function byLength({ captions, lengths }: ScoreSource): Int32Array {
+export function captionOrder({ captions, lengths }: Pick<ScoreSource, "captions" | "lengths">): Int32Array {
   const order = Int32Array.from({ length: captions }, (_, c) => c);
   return lengths === undefined ? order : order.sort((a, b) => lengths[a]! - lengths[b]! || a - b);
 }
 
 /** Encodes a block, cuts it after its longest caption where pads do not count, and prepares every scale. */
 async function prepareCaptions<Captions>(
-  { lengths, encodeCaptions }: ScoreSource,
+  { lengths, encodeCaptions, fold: foldOf }: ScoreSource,
   scorer: PairScorer<unknown, Captions>,
   indexes: Int32Array,
   { propagate = true }: ScoreAllOptions,
@@ -180,13 +263,18 @@ async function prepareCaptions<Captions>(
   const features = await encodeCaptions(indexes);
   const counted = lengths === undefined ? undefined : Array.from(indexes, (c) => lengths[c]!);
   let size = 0;
-  const scales = features.map((scale) => {
+  const scales = features.map((scale, k) => {
     const [count, , width] = scale.shape;
     const words = counted === undefined ? scale.shape[1] : Math.max(...counted);
     const cut = tf.slice(scale, [0, 0, 0], [count, words, width]);
-    size += 4 * cut.size;
-    const prepared = scorer.captions(cut, { propagate, ...(counted === undefined ? {} : { lengths: counted }) });
-    cut.dispose();
+    const fold = foldOf?.(k);
+    size += 4 * count * words * (fold?.shape[1] ?? width);
+    const prepared = scorer.captions(cut, {
+      propagate,
+      ...(counted === undefined ? {} : { lengths: counted }),
+      ...(fold === undefined ? {} : { fold }),
+    });
+    tf.dispose([cut, ...(fold === undefined ? [] : [fold])]);
     return prepared;
   });
   tf.dispose(features);

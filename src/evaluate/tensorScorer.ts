@@ -1,6 +1,6 @@
 /** Exact scores written with tensors alone: the way for engines whose data are far from the processor (GPU). */
 import * as tf from "@tensorflow/tfjs-core";
-import type { PairScorer } from "./pairScorer.js";
+import { gramOf, wordRows, type PairScorer } from "./pairScorer.js";
 
 interface Images {
   regions: tf.Tensor2D[];
@@ -25,11 +25,14 @@ const propagationSharpness = 5;
 
 export function openTensorScorer(): PairScorer<Images, Captions> {
   return {
-    images(features) {
+    images(features, fold) {
       const regions = tf.unstack(features) as tf.Tensor2D[];
       const [, count, width] = features.shape;
-      if (count >= width) return { regions };
-      return { regions, grams: regions.map((V) => tf.matMul(V, V, false, true)) };
+      if (fold === undefined && count >= width) return { regions };
+      const gram = gramOf(features, fold);
+      const grams = tf.unstack(gram) as tf.Tensor2D[];
+      gram.dispose();
+      return { regions, grams };
     },
     captions(features, options) {
       const weights = tf.tidy(() => {
@@ -38,22 +41,21 @@ export function openTensorScorer(): PairScorer<Images, Captions> {
       });
       const flat = tf.tidy(() => {
         const masked = tf.mul(features, tf.expandDims(wordMask(features, options.lengths), 2));
-        return tf.reshape<tf.Rank.R2>(tf.transpose(masked, [1, 0, 2]), [-1, features.shape[2]]);
+        return wordRows(tf.transpose(masked, [1, 0, 2]) as tf.Tensor3D, options.fold);
       });
       const [count, words] = features.shape;
       const prepared = { count, words, features: flat, weights };
       return options.propagate ? { ...prepared, propagation: propagationOf(features, options.lengths) } : prepared;
     },
     enter: () => undefined,
-    async add(images, captions, { threshold, weight }, scores, place) {
+    async score(images, captions, threshold, scores, place) {
       const total = tf.tidy(() => {
-        const rows = images.regions.map((V, b) => imageScores(V, images.grams?.[b], captions, threshold));
-        return tf.mul(tf.stack(rows), weight);
+        return tf.stack(images.regions.map((V, b) => imageScores(V, images.grams?.[b], captions, threshold)));
       });
       const values = await total.data<"float32">();
       total.dispose();
       for (let b = 0; b < images.regions.length; b++) {
-        for (let c = 0; c < captions.count; c++) scores[place(b, c)]! += values[b * captions.count + c]!;
+        for (let c = 0; c < captions.count; c++) scores[place(b, c)] = values[b * captions.count + c]!;
       }
     },
     releaseImages: ({ regions, grams }) => tf.dispose([...regions, ...(grams ?? [])]),

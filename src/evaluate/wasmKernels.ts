@@ -1,10 +1,21 @@
 /** The passes of the attention score over one pair's similarities, fused into SIMD loops: each element is read three times. */
-import { assemble, f32, f32x4, get, i32, loop, set, type, type Code, type WasmFunction } from "./wasmAssembler.js";
+import {
+  f32,
+  f32x4,
+  get,
+  i32,
+  instantiate,
+  loop,
+  maximumBytes,
+  set,
+  sharedMemory,
+  type,
+  type Code,
+  type SharedMemory,
+  type WasmFunction,
+} from "../engine/wasm/assembler.js";
 
-const pageBytes = 65536;
-/** At most 1 GiB. */
-const maximumPages = 16384;
-export const maximumBytes = maximumPages * pageBytes;
+export { maximumBytes, sharedMemory, type SharedMemory };
 
 const perBit = Math.log2(Math.E);
 const sharpness = 20 * perBit; // exp(20 x) = 2^(sharpness x)
@@ -197,26 +208,7 @@ export interface Kernels {
   contextNorms: (e: number, u: number, out: number, rows: number, width: number) => void;
 }
 
-export interface SharedMemory {
-  readonly buffer: SharedArrayBuffer;
-}
-
-/** WebAssembly, as far as it is used: TypeScript declares it for browsers alone. */
-interface WebAssemblyApi {
-  Memory: new (options: { initial: number; maximum: number; shared: true }) => SharedMemory;
-  Module: new (bytes: Uint8Array) => object;
-  Instance: new (module: object, imports: { env: { memory: SharedMemory } }) => { exports: unknown };
-}
-
-const api = (globalThis as unknown as { WebAssembly: WebAssemblyApi }).WebAssembly;
-
-/** Memory for at least so many bytes that threads can share. */
-export function sharedMemory(bytes: number): SharedMemory {
-  return new api.Memory({ initial: Math.ceil(bytes / pageBytes), maximum: maximumPages, shared: true });
-}
-
 /** The kernels over a memory. */
 export function openKernels(memory: SharedMemory): Kernels {
-  const module = new api.Module(assemble([branches(), contextNorms()], maximumPages));
-  return new api.Instance(module, { env: { memory } }).exports as Kernels;
+  return instantiate([branches(), contextNorms()], memory) as Kernels;
 }

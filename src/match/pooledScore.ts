@@ -13,3 +13,9 @@ export function pool(features: tf.Tensor3D, mask?: tf.Tensor2D): tf.Tensor2D {
 export function pooledScores(images: tf.Tensor2D, captions: tf.Tensor2D): tf.Tensor2D {
   return tf.matMul(images, captions, false, true);
 }
+
+/** Pooled features of all scales side by side, divided by the root of their number: the dot product of two is the mean of the cosines; [B, scales * E]. */
+export function pooledVectors(scales: tf.Tensor3D[], mask?: tf.Tensor2D): tf.Tensor2D {
+  const pooled = scales.map((features) => pool(features, mask));
+  return pooled.length === 1 ? (pooled[0] as tf.Tensor2D) : tf.mul(tf.concat(pooled, 1), 1 / Math.sqrt(scales.length));
+}

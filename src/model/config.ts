@@ -1,4 +1,6 @@
 /** Sizes of the model: the published one, a small one for laptops, and the tiny one of the golden numbers. */
+import type { RegionSize } from "../data/regionFeatures.js";
+import type { ModelHead } from "./head.js";
 
 export interface ImageEncoderConfig {
   /** Side of the square input in pixels. */
@@ -10,6 +12,8 @@ export interface ImageEncoderConfig {
   heads: number;
   /** Inner width of the feed-forward part. */
   hidden: number;
+  /** Precomputed region features instead of pixels: so many, `width` wide; the other sizes then mean nothing. */
+  regions?: number | undefined;
 }
 
 export interface TextEncoderConfig {
@@ -22,6 +26,8 @@ export interface TextEncoderConfig {
   hidden: number;
   /** Probability of dropout in training (embeddings, attention weights, outputs). */
   dropout: number;
+  /** A GRU in both directions over word vectors of `width` instead of BERT; its states are as wide as the features. */
+  recurrent?: boolean | undefined;
 }
 
 export interface ModelConfig {
@@ -34,10 +40,38 @@ export interface ModelConfig {
   maxLength: number;
   /** For each scale the layer whose output it uses (1 = first layer), ascending. */
   scales: number[];
+  /** The same for the text encoder, where it has another depth than the image encoder; default: `scales`. */
+  textScales?: number[] | undefined;
+  /** How features are made and pairs are scored, where that is not AMS's way. */
+  head?: ModelHead | undefined;
 }
 
-/** Regions per image: patches and [CLS]. */
+/** For each scale the layer of one of the encoders (1 = first layer). */
+export function scalesOf(config: ModelConfig, encoder: "image" | "text"): number[] {
+  return encoder === "text" ? (config.textScales ?? config.scales) : config.scales;
+}
+
+/** Where scales lie in an encoder: of 12 layers on 1, 3, 5, 7, 9, 11; of any other depth at the same shares of it. */
+export function spreadScales(count: number, layers: number): number[] {
+  return Array.from({ length: count }, (_, k) => Math.ceil(((2 * k + 1) * layers) / (2 * count)));
+}
+
+/** "of size small"; of a model that has no known size its widths and depths. */
+export function ofSize({ size, image, text }: ModelConfig): string {
+  if (size in sizes) return `of size ${size}`;
+  const encoder = ({ layers, width }: ImageEncoderConfig | TextEncoderConfig): string =>
+    `${layers} layers ${width} wide`;
+  return `of its own size (image: ${encoder(image)}, text: ${encoder(text)})`;
+}
+
+/** What the image encoder takes: the side of a picture, or the size of region features. */
+export function inputOf({ image }: ModelConfig): number | RegionSize {
+  return image.regions === undefined ? image.pixels : { count: image.regions, width: image.width };
+}
+
+/** Regions per image: patches and [CLS], or the precomputed ones. */
 export function regions(config: ModelConfig): number {
+  if (config.image.regions !== undefined) return config.image.regions;
   return (config.image.pixels / config.image.patch) ** 2 + 1;
 }
 
@@ -86,5 +120,6 @@ export function halfDepth(config: ModelConfig): ModelConfig {
     image: { ...config.image, layers: config.image.layers / 2 },
     text: { ...config.text, layers: config.text.layers / 2 },
     scales: config.scales.map((layer) => Math.ceil(layer / 2)),
+    ...(config.textScales === undefined ? {} : { textScales: config.textScales.map((layer) => Math.ceil(layer / 2)) }),
   };
 }

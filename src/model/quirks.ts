@@ -34,3 +34,11 @@ function all(value: boolean): Quirks {
 }
 
 export const quirks = { published: all(false), corrected: all(true) };
+
+/** Every switch by itself, as options name it: `padWords=corrected`. */
+export const quirkNames = Object.keys(quirks.published) as (keyof Quirks)[];
+
+/** `["padWords=corrected"]` -> `{ padWords: true }`; of two that disagree the last counts. */
+export function quirkSwitches(written: readonly string[]): Partial<Quirks> {
+  return Object.fromEntries(written.map((one) => [one.replace(/=.*/, ""), one.endsWith("=corrected")]));
+}

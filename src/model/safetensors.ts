@@ -1,13 +1,11 @@
 /** The safetensors file format: a JSON header with names, types, shapes and offsets, then the bytes. */
-import { closeSync, fsyncSync, openSync, readSync, fstatSync, writeSync } from "node:fs";
 import { z } from "zod";
 import { AmsError } from "../errors.js";
+import { writeWhole } from "../writing.js";
+import { toHalves } from "./halves.js";
+import { bytesPer, decode, openRanges, type StoredTensor, type TensorEntry, type TensorFile } from "./tensorFile.js";
 
-export interface StoredTensor {
-  shape: number[];
-  /** Values as numbers of JavaScript: F16, BF16 and F64 come as float32, I64 as int32, U8 as bytes. */
-  data: Float32Array | Int32Array | Uint8Array;
-}
+export type { StoredTensor } from "./tensorFile.js";
 
 export interface SafetensorsFile {
   tensors: Map<string, StoredTensor>;
@@ -22,53 +20,79 @@ const entry = z.object({
 });
 type Entry = z.infer<typeof entry>;
 
-const bytesPer: Record<string, number> = { F32: 4, I32: 4, F16: 2, BF16: 2, U8: 1, I64: 8, F64: 8 };
-
 /** Reads a whole file. Errors name the file and, for a damaged one, what does not fit. */
 export function readSafetensors(file: string): SafetensorsFile {
+  const opened = openSafetensors(file);
+  try {
+    const tensors = new Map([...opened.tensors].map(([name, { shape, read }]) => [name, { shape, data: read() }]));
+    return { tensors, metadata: opened.metadata };
+  } finally {
+    opened.close();
+  }
+}
+
+/** The same with every number in full: scores from elsewhere may come as F64, and float32 would make ties of them. */
+export function readDoubles(file: string): Map<string, { shape: number[]; data: Float64Array }> {
+  const opened = openSafetensors(file);
+  try {
+    return new Map(
+      [...opened.tensors].map(([name, { shape, dtype, bytes, read }]) => [
+        name,
+        { shape, data: dtype === "F64" ? new Float64Array(bytes().buffer as ArrayBuffer) : Float64Array.from(read()) },
+      ]),
+    );
+  } finally {
+    opened.close();
+  }
+}
+
+export interface OpenSafetensors extends TensorFile {
+  tensors: Map<string, TensorEntry & { bytes: () => Buffer }>;
+  metadata: Record<string, string>;
+}
+
+/** Opens a file and checks its header against its size; tensors are read one at a time, and `close` ends that. */
+export function openSafetensors(file: string): OpenSafetensors {
   const fail = (what: string): never => {
     throw new AmsError(`not a complete safetensors file: ${what}`, {
       where: file,
       hint: "copy or download the file again; a training keeps its previous checkpoint beside the last one",
     });
   };
-  let handle: number;
+  const opened = openRanges(file, fail);
+  const { size, read } = opened;
   try {
-    handle = openSync(file, "r");
-  } catch (cause) {
-    throw new AmsError("the weights file cannot be opened", {
-      where: file,
-      hint: "check the path and its permissions",
-      cause,
-    });
-  }
-  try {
-    const stat = fstatSync(handle);
-    if (!stat.isFile()) fail(stat.isDirectory() ? "it is a folder" : "it is no ordinary file");
-    const size = stat.size;
-    const read = (length: number, position: number): Buffer => {
-      const buffer = Buffer.alloc(length);
-      if (readSync(handle, buffer, 0, length, position) !== length)
-        fail(`it ends within ${length} bytes at ${position}`);
-      return buffer;
-    };
     if (size < 8) fail(`${size} bytes`);
-    const headerLength = Number(read(8, 0).readBigUInt64LE());
-    if (headerLength > size - 8 || headerLength > 100e6) fail(`a header of ${headerLength} bytes in ${size}`);
-    const { metadata, entries } = parseHeader(read(headerLength, 8).toString("utf8"), fail);
-    const tensors = new Map<string, StoredTensor>();
+    const headerLength = Number(read(0, 8).readBigUInt64LE());
+    if (headerLength > size - 8 || headerLength > 100e6) {
+      if (size > 8 && read(8, 1).toString() !== "{") throw anotherFormat(file, read(0, Math.min(size, 16)));
+      fail(`a header of ${headerLength} bytes in ${size}`);
+    }
+    const { metadata, entries } = parseHeader(read(8, headerLength).toString("utf8"), fail);
+    const tensors: OpenSafetensors["tensors"] = new Map();
     for (const [name, { dtype, shape, data_offsets }] of entries) {
-      const width = Object.hasOwn(bytesPer, dtype) ? bytesPer[dtype]! : fail(`${name} has type ${dtype}`);
+      const width = bytesPer.get(dtype) ?? fail(`${name} has type ${dtype}`);
       const [begin, end] = data_offsets;
       const count = shape.reduce((a, b) => a * b, 1);
       if (end - begin !== count * width) fail(`${name} needs ${count * width} bytes and has ${end - begin}`);
-      if (8 + headerLength + end > size) fail(`${name} ends at ${8 + headerLength + end}, the file at ${size}`);
-      tensors.set(name, { shape, data: decode(read(end - begin, 8 + headerLength + begin), dtype) });
+      const start = 8 + headerLength + begin;
+      if (start + count * width > size) fail(`${name} ends at ${start + count * width}, the file at ${size}`);
+      const bytes = (): Buffer => read(start, count * width);
+      tensors.set(name, { shape, dtype, bytes, read: () => decode(bytes(), dtype) });
     }
-    return { tensors, metadata };
-  } finally {
-    closeSync(handle);
+    return { file, tensors, metadata, close: opened.close };
+  } catch (error) {
+    opened.close();
+    throw error;
   }
+}
+
+/** Neither a length nor the JSON that follows it. */
+function anotherFormat(file: string, start: Buffer): AmsError {
+  return new AmsError("this is no safetensors file", {
+    where: `${file} (it begins with ${JSON.stringify(start.toString("latin1"))})`,
+    hint: "give a file of tensors: .safetensors, or for weights also a torch file (.bin, .pt, .pth, .pth.tar)",
+  });
 }
 
 function parseHeader(
@@ -93,62 +117,12 @@ function parseHeader(
   return { metadata: strings.success ? strings.data : fail("its __metadata__ are no strings"), entries };
 }
 
-function decode(bytes: Buffer, dtype: string): StoredTensor["data"] {
-  const { buffer, byteOffset, byteLength } = bytes;
-  const aligned = buffer.slice(byteOffset, byteOffset + byteLength);
-  switch (dtype) {
-    case "F32":
-      return new Float32Array(aligned);
-    case "I32":
-      return new Int32Array(aligned);
-    case "U8":
-      return new Uint8Array(aligned);
-    case "F64":
-      return Float32Array.from(new Float64Array(aligned));
-    case "I64":
-      return Int32Array.from(new BigInt64Array(aligned), Number);
-    case "BF16": {
-      const halves = new Uint16Array(aligned);
-      const bits = new Uint32Array(halves.length);
-      for (let i = 0; i < halves.length; i++) bits[i] = halves[i]! << 16;
-      return new Float32Array(bits.buffer);
-    }
-    default:
-      return Float32Array.from(new Uint16Array(aligned), halfToFloat);
-  }
-}
-
-function halfToFloat(h: number): number {
-  const sign = h & 0x8000 ? -1 : 1;
-  const exponent = (h >> 10) & 31;
-  const fraction = h & 1023;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  if (exponent === 31) return fraction === 0 ? sign * Infinity : NaN;
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
-}
-
-/** Nearest half-precision number, ties to even, as its 16 bits. */
-function floatToHalf(value: number): number {
-  const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0;
-  const size = Math.abs(value);
-  if (Number.isNaN(value)) return 0x7e00;
-  if (size >= 65520) return sign | 0x7c00;
-  const exponent = Math.max(-14, Math.floor(Math.log2(size || 2 ** -25)));
-  const step = 2 ** (exponent - 10);
-  const units = size / step;
-  const low = Math.floor(units);
-  const rest = units - low;
-  const rounded = rest > 0.5 || (rest === 0.5 && low % 2 === 1) ? low + 1 : low;
-  // A mantissa of 2,048 units carries into the exponent by plain addition.
-  return sign | (exponent === -14 ? rounded : ((exponent + 14) << 10) + rounded);
-}
-
 /**
  * Writes tensors in the order given and syncs the file to disk. `half` stores floats as F16 (half the size, 3 digits).
  */
 export function writeSafetensors(
   file: string,
-  tensors: Iterable<[string, StoredTensor]>,
+  tensors: Iterable<[string, Omit<StoredTensor, "data"> & { data: StoredTensor["data"] | Float64Array }]>,
   { metadata = {}, half = false }: { metadata?: Record<string, string>; half?: boolean } = {},
 ): void {
   const header: Record<string, unknown> = { __metadata__: { format: "pt", ...metadata } };
@@ -156,8 +130,9 @@ export function writeSafetensors(
   let offset = 0;
   for (const [name, { shape, data }] of tensors) {
     const floats = data instanceof Float32Array;
-    const stored = floats && half ? Uint16Array.from(data, floatToHalf) : data;
-    const dtype = floats ? (half ? "F16" : "F32") : data instanceof Int32Array ? "I32" : "U8";
+    const stored = floats && half ? toHalves(data) : data;
+    const whole = data instanceof Int32Array ? "I32" : data instanceof Float64Array ? "F64" : "U8";
+    const dtype = floats ? (half ? "F16" : "F32") : whole;
     parts.push(Buffer.from(stored.buffer, stored.byteOffset, stored.byteLength));
     header[name] = { dtype, shape, data_offsets: [offset, offset + stored.byteLength] };
     offset += stored.byteLength;
@@ -166,13 +141,5 @@ export function writeSafetensors(
   text += " ".repeat((8 - (Buffer.byteLength(text) % 8)) % 8);
   const length = Buffer.alloc(8);
   length.writeBigUInt64LE(BigInt(Buffer.byteLength(text)));
-  const handle = openSync(file, "w");
-  try {
-    for (const part of [length, Buffer.from(text), ...parts]) {
-      for (let at = 0; at < part.length;) at += writeSync(handle, part, at, part.length - at);
-    }
-    fsyncSync(handle);
-  } finally {
-    closeSync(handle);
-  }
+  writeWhole(file, [length, text, ...parts]);
 }

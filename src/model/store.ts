@@ -1,15 +1,19 @@
 /** A model on disk: a folder with `model.safetensors`, `config.json` and, when it is not BERT's, `vocab.txt`. */
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import path from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
+import { plainCaptions } from "../data/plainCaptions.js";
 import { openTokenizer, type Tokenizer } from "../data/tokens.js";
+import { isBertVocabulary } from "../data/vocabulary.js";
 import { AmsError } from "../errors.js";
-import { writing } from "../writing.js";
+import { writeWhole, writing } from "../writing.js";
 import type { Model } from "./ams.js";
-import { sizes, type ModelConfig } from "./config.js";
-import { createParameters, parameterSpecs, type Parameters } from "./parameters.js";
-import { readSafetensors, writeSafetensors, type StoredTensor } from "./safetensors.js";
+import { ofSize, type ModelConfig } from "./config.js";
+import { parameterSpecs, parametersOf, type Parameters } from "./parameters.js";
+import type { Quirks } from "./quirks.js";
+import { openSafetensors, writeSafetensors, type StoredTensor } from "./safetensors.js";
 import { readStoredConfig, type StoredConfig } from "./stored.js";
+import { finite, floatTypes, type TensorEntry } from "./tensorFile.js";
 
 /** The values of parameters, in their order. */
 export function parameterValues(parameters: Iterable<[string, tf.Tensor]>): [string, StoredTensor][] {
@@ -21,7 +25,7 @@ export function parameterValues(parameters: Iterable<[string, tf.Tensor]>): [str
 
 /** Writes a model into a folder. `half` stores the weights with 16 bits. Throws AmsError where it cannot be written. */
 export function saveModel(model: Model, folder: string, { half = false } = {}): void {
-  const custom = model.config.text.vocabulary !== sizes.base.text.vocabulary;
+  const custom = !isBertVocabulary(model.tokenizer.words);
   const stored: StoredConfig = {
     format: "ams",
     config: model.config,
@@ -32,14 +36,17 @@ export function saveModel(model: Model, folder: string, { half = false } = {}): 
   };
   writing(folder, () => {
     mkdirSync(folder, { recursive: true });
-    if (custom) writeFileSync(path.join(folder, "vocab.txt"), `${model.tokenizer.words.join("\n")}\n`);
+    if (custom) writeWhole(path.join(folder, "vocab.txt"), [`${model.tokenizer.words.join("\n")}\n`]);
     writeSafetensors(path.join(folder, "model.safetensors"), parameterValues(model.parameters), { half });
-    writeFileSync(path.join(folder, "config.json"), `${JSON.stringify(stored, null, 2)}\n`);
+    writeWhole(path.join(folder, "config.json"), [`${JSON.stringify(stored, null, 2)}\n`]);
   });
 }
 
-/** Reads a model that `saveModel` wrote. Errors name the file and the parameters that do not fit. */
-export async function loadModel(folder: string): Promise<Model> {
+/**
+ * Reads a model that `saveModel` wrote; `switches` are quirks that hold instead of the stored ones, also for what is restored.
+ * Errors name the file and the parameters that do not fit.
+ */
+export async function loadModel(folder: string, switches: Partial<Quirks> = {}): Promise<Model> {
   const configFile = path.join(folder, "config.json");
   if (!existsSync(configFile)) {
     throw new AmsError("no model in this folder: it has no config.json", {
@@ -49,14 +56,22 @@ export async function loadModel(folder: string): Promise<Model> {
   }
   const stored = readStoredConfig(configFile);
   const vocabularyFile = stored.vocabulary === undefined ? undefined : path.join(folder, stored.vocabulary);
-  const tokenizer = await openTokenizer(vocabularyFile);
+  const written = await openTokenizer(vocabularyFile);
+  const tokenizer = stored.config.head?.captions === "plain" ? plainCaptions(written) : written;
   checkVocabulary(tokenizer, stored.config, vocabularyFile ?? configFile);
   const file = path.join(folder, "model.safetensors");
-  const { tensors } = readSafetensors(file);
-  checkTensors(tensors, stored.config, file); // before memory is taken for what the configuration says
-  const parameters = createParameters(stored.config, 0);
-  assignParameters(parameters, tensors, stored.config, file);
-  const { config, thresholds, quirks, recipe } = stored;
+  const { tensors, close } = openSafetensors(file);
+  let parameters: Parameters;
+  try {
+    checkTensors(tensors, stored.config, file); // before memory is taken for what the configuration says
+    parameters = parametersOf(stored.config, ({ name }) =>
+      finite((tensors.get(name) as TensorEntry).read(), name, file),
+    );
+  } finally {
+    close();
+  }
+  const { config, thresholds, recipe } = stored;
+  const quirks = { ...stored.quirks, ...switches };
   const model: Model = { config, parameters, thresholds, quirks, recipe, tokenizer, source: folder };
   forgetByQuirk(model);
   return model;
@@ -93,28 +108,30 @@ export function assignParameters(
   for (const [name, variable] of parameters) {
     const { shape, data } = tensors.get(name) as StoredTensor;
     tf.tidy(() => {
-      variable.assign(tf.tensor(data, shape, "float32"));
+      variable.assign(tf.tensor(finite(data, name, file), shape, "float32"));
     });
   }
 }
 
-function checkTensors(tensors: Map<string, StoredTensor>, config: ModelConfig, file: string): void {
+function isFloat(tensor: TensorEntry | StoredTensor): boolean {
+  return "dtype" in tensor ? floatTypes.has(tensor.dtype) : tensor.data instanceof Float32Array;
+}
+
+function checkTensors(tensors: Map<string, TensorEntry | StoredTensor>, config: ModelConfig, file: string): void {
   const wrong: string[] = [];
   for (const { name, shape } of parameterSpecs(config)) {
     const found = tensors.get(name);
     if (found === undefined) wrong.push(`${name} is missing`);
+    else if (!isFloat(found)) wrong.push(`${name} is of another type, weights are floats`);
     else if (found.shape.join() !== shape.join()) {
       wrong.push(`${name} is [${found.shape.join(", ")}] and should be [${shape.join(", ")}]`);
     }
   }
   if (wrong.length > 0) {
     const more = wrong.length > 3 ? ` and ${wrong.length - 3} more` : "";
-    throw new AmsError(
-      `the weights do not fit a model of size ${config.size}: ${wrong.slice(0, 3).join("; ")}${more}`,
-      {
-        where: file,
-        hint: "choose the size that the checkpoint was trained with, or another checkpoint",
-      },
-    );
+    throw new AmsError(`the weights do not fit a model ${ofSize(config)}: ${wrong.slice(0, 3).join("; ")}${more}`, {
+      where: file,
+      hint: "choose the size that the checkpoint was trained with, or another checkpoint",
+    });
   }
 }

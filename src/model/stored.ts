@@ -23,18 +23,29 @@ const encoder = { width: whole(1, 16384), layers: whole(1, 256), heads: whole(1,
 const modelConfig = z
   .object({
     size: z.string(),
-    image: z.object({ pixels: whole(1, 4096), patch: whole(1, 4096), ...encoder }),
+    image: z.object({ pixels: whole(1, 4096), patch: whole(1, 4096), regions: whole(1, 4096).optional(), ...encoder }),
     text: z.object({
       vocabulary: whole(1, 1_000_000),
       positions: whole(3, 65536),
       ...encoder,
       dropout: z.number().min(0).lt(1),
+      recurrent: z.boolean().optional(),
     }),
     embed: whole(1, 16384),
     maxLength: whole(3, 65536),
     scales: z.array(whole(1, 256)).min(1).max(256),
+    textScales: z.array(whole(1, 256)).optional(),
+    head: z
+      .object({
+        score: z.enum(["attention", "relevant", "pooled"]),
+        layer: z.enum(["deepest scale", "last"]),
+        norm: z.enum(["before", "after", "none"]),
+        projection: z.boolean(),
+        captions: z.enum(["as written", "plain"]),
+      })
+      .optional(),
   })
-  .superRefine(({ image, text, maxLength, scales }, context) => {
+  .superRefine(({ image, text, maxLength, scales, textScales }, context) => {
     const rule = (holds: boolean, at: (string | number)[], message: string): void => {
       if (!holds) context.addIssue({ code: "custom", path: at, message });
     };
@@ -50,8 +61,14 @@ const modelConfig = z
       rule(width % heads === 0, [name, "width"], `${width} is no multiple of heads ${heads}`);
     }
     rule(maxLength <= text.positions, ["maxLength"], `${maxLength} tokens have only ${text.positions} positions`);
-    const layers = Math.min(image.layers, text.layers);
-    rule(Math.max(...scales) <= layers, ["scales"], `layer ${Math.max(...scales)} of ${layers}`);
+    const ofText = textScales ?? scales;
+    rule(ofText.length === scales.length, ["textScales"], `${ofText.length} layers for ${scales.length} scales`);
+    for (const [name, used, layers] of [
+      ["scales", scales, image.layers],
+      [textScales === undefined ? "scales" : "textScales", ofText, text.layers],
+    ] as const) {
+      rule(Math.max(...used) <= layers, [name], `layer ${Math.max(...used)} of ${layers}`);
+    }
   });
 
 const storedConfig = z.object({

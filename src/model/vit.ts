@@ -1,7 +1,8 @@
 /** The image encoder: a Vision Transformer (pre-norm) that gives the outputs of chosen layers. */
 import * as tf from "@tensorflow/tfjs-core";
+import { runChain, type Chain } from "./chain.js";
 import type { ImageEncoderConfig } from "./config.js";
-import { attention, gelu, layerNorm, linear } from "./layers.js";
+import { attention, gelu, layerNorm, linear, mergeHeads, residual, splitHeads } from "./layers.js";
 import { parameter, type Parameters } from "./parameters.js";
 
 /** Which patches a training step looks at: `rows` [B * K], ascending flat indexes b * N + patch; K patches an image. */
@@ -20,7 +21,6 @@ export function patchify(pixels: tf.Tensor4D, patch: number): tf.Tensor3D {
 
 /**
  * Pixels [B, 3, S, S] -> the outputs of the layers in `wanted` (1 = first), each [B, R, D]; R = 1 + patches, [CLS] first.
- * Source: Dosovitskiy et al. 2021; layer-norm eps 1e-12, GELU with erf, no dropout.
  */
 export function encodePixels(
   parameters: Parameters,
@@ -29,12 +29,52 @@ export function encodePixels(
   wanted: number[],
   kept?: KeptPatches,
 ): tf.Tensor3D[] {
+  const reads = wanted.map((layer) => ({ layer, make: (hidden: tf.Tensor) => tf.clone(hidden) }));
+  return runChain({ ...pixelLayers(parameters, config, pixels, Math.max(...wanted), kept), reads }) as tf.Tensor3D[];
+}
+
+/**
+ * The embedding of the pixels and the first `depth` layers. Source: Dosovitskiy et al. 2021; layer-norm eps 1e-12, GELU with
+ * erf, no dropout.
+ */
+export function pixelLayers(
+  parameters: Parameters,
+  config: ImageEncoderConfig,
+  pixels: tf.Tensor4D,
+  depth: number,
+  kept?: KeptPatches,
+): Omit<Chain, "reads"> {
   const p = (name: string): tf.Variable => parameter(parameters, `img.visual_encoder.${name}`);
+  const layer = (l: number) => (x: tf.Tensor) => {
+    const of = (name: string): [tf.Variable, tf.Variable] => [
+      p(`encoder.layer.${l}.${name}.weight`),
+      p(`encoder.layer.${l}.${name}.bias`),
+    ];
+    const normal = layerNorm(x, ...of("layernorm_before"));
+    const heads = (["query", "key", "value"] as const).map((part) =>
+      splitHeads(linear(normal, ...of(`attention.attention.${part}`)), config.heads),
+    );
+    const mixed = attention(heads[0] as tf.Tensor, heads[1] as tf.Tensor, heads[2] as tf.Tensor, {});
+    const middle = residual(x, linear(mergeHeads(mixed), ...of("attention.output.dense")));
+    const inner = gelu(linear(layerNorm(middle, ...of("layernorm_after")), ...of("intermediate.dense")));
+    return residual(middle, linear(inner, ...of("output.dense")));
+  };
+  return {
+    first: () => embedPixels(p, config, pixels, kept),
+    layers: Array.from({ length: depth }, (_, l) => layer(l)),
+  };
+}
+
+function embedPixels(
+  p: (name: string) => tf.Variable,
+  { width, patch }: ImageEncoderConfig,
+  pixels: tf.Tensor4D,
+  kept: KeptPatches | undefined,
+): tf.Tensor {
   const batch = pixels.shape[0];
-  const { width } = config;
   const positions = tf.reshape(p("embeddings.position_embeddings"), [-1, width]); // [R, D]
   const kernel = tf.reshape(p("embeddings.patch_embeddings.projection.weight"), [width, -1]); // [D, 3pp]
-  let patches = patchify(pixels, config.patch); // [B, N, 3pp]
+  let patches = patchify(pixels, patch); // [B, N, 3pp]
   const count = patches.shape[1];
   let places: tf.Tensor = tf.expandDims(tf.slice(positions, [1, 0]), 0); // [1, N, D]
   if (kept !== undefined) {
@@ -46,35 +86,5 @@ export function encodePixels(
   const embedded = tf.add(linear(patches, kernel, p("embeddings.patch_embeddings.projection.bias")), places);
   const cls = tf.add(tf.reshape(p("embeddings.cls_token"), [1, width]), tf.slice(positions, [0, 0], [1, width]));
   const first = tf.tile(tf.expandDims(cls, 0), [batch, 1, 1]); // [B, 1, D]
-  let x = tf.concat([first, embedded], 1) as tf.Tensor3D; // [B, R, D]
-
-  const outputs: tf.Tensor3D[] = [];
-  for (let l = 0; l < Math.max(...wanted); l++) {
-    const layer = (name: string): [tf.Variable, tf.Variable] => [
-      p(`encoder.layer.${l}.${name}.weight`),
-      p(`encoder.layer.${l}.${name}.bias`),
-    ];
-    const normal = layerNorm(x, ...layer("layernorm_before"));
-    const heads = (["query", "key", "value"] as const).map((part) =>
-      splitHeads(linear(normal, ...layer(`attention.attention.${part}`)), config.heads),
-    );
-    const mixed = attention(heads[0] as tf.Tensor, heads[1] as tf.Tensor, heads[2] as tf.Tensor, {});
-    x = tf.add(x, linear(mergeHeads(mixed), ...layer("attention.output.dense")));
-    const inner = gelu(linear(layerNorm(x, ...layer("layernorm_after")), ...layer("intermediate.dense")));
-    x = tf.add(x, linear(inner, ...layer("output.dense")));
-    outputs.push(x);
-  }
-  return wanted.map((l) => outputs[l - 1] as tf.Tensor3D);
-}
-
-/** [B, T, H * d] -> [B, H, T, d] */
-export function splitHeads(x: tf.Tensor, heads: number): tf.Tensor4D {
-  const [batch, tokens, width] = x.shape as [number, number, number];
-  return tf.transpose(tf.reshape(x, [batch, tokens, heads, width / heads]), [0, 2, 1, 3]);
-}
-
-/** [B, H, T, d] -> [B, T, H * d] */
-export function mergeHeads(x: tf.Tensor): tf.Tensor3D {
-  const [batch, heads, tokens, width] = x.shape as [number, number, number, number];
-  return tf.reshape(tf.transpose(x, [0, 2, 1, 3]), [batch, tokens, heads * width]);
+  return tf.concat([first, embedded], 1); // [B, R, D]
 }

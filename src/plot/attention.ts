@@ -1,9 +1,12 @@
 /** Attention of every word at every scale: a row a word, small heat maps over the image, and their sum. */
 import { createHash } from "node:crypto";
-import { renderTable } from "../display.js";
+import { escapeHtml, renderTable } from "../display.js";
 import { AmsError } from "../errors.js";
+import { centreInside, phraseWords, pointedPatch } from "../evaluate/point.js";
 import { attentionHtml } from "./attentionHtml.js";
-import { attentionSvg } from "./attentionSvg.js";
+import { attentionSvg, stackedSvg } from "./attentionSvg.js";
+import { explorerHtml } from "./explorer.js";
+import { packValues, relevanceNorms, type ExplorerView } from "./explorerMaps.js";
 import { makeFigure, type Figure } from "./figure.js";
 import { heatPng } from "./heatPng.js";
 import { thumbnail, type RgbImage } from "./raster.js";
@@ -40,7 +43,13 @@ export interface AttentionInput {
   phrases?: readonly { start: number; end: number; boxes: readonly Rectangle[] }[];
   /** Encoder layer of each scale, for the column heads. */
   layers?: readonly number[];
+  /** A word matches the regions whose product is above this (default 0). */
+  threshold?: number;
+  /** [W]: 1 for the words that count in the score (default: the mask). */
+  counted?: ArrayLike<number>;
   title?: string;
+  /** What tells it from the other one in a comparison, e.g. the checkpoint. */
+  name?: string;
   /** What the maps show: the attention weights (default), or the products A where they are positive. */
   show?: "weights" | "relevance";
 }
@@ -63,6 +72,8 @@ export interface AttentionCell {
   /** What the [CLS] region has; 0 where there is no such region. */
   cls: number;
   matched: boolean;
+  /** Where the word's phrase points at this scale (its centre as fractions of the image), and whether that is in its boxes. */
+  point?: { x: number; y: number; inside: boolean };
 }
 
 export interface AttentionRow {
@@ -95,11 +106,45 @@ export interface AttentionView {
 }
 
 /**
- * The figure of a caption and an image: static HTML, SVG and PNG. Each map is scaled to its own strongest patch, whose value is written
- * in it. Words that no region matches at any scale are struck through; special tokens are dimmed, and all pads share one row (their mean).
- * Throws AmsError when the numbers do not fit the words and the grid.
+ * The figure of a caption and an image: an explorer, and a still as HTML, SVG and PNG. In the still each map is scaled to its own strongest
+ * patch, whose value is written in it. Words that no region matches at any scale are struck through; special tokens are dimmed, and all
+ * pads share one row (their mean). Throws AmsError when the numbers do not fit the words and the grid.
  */
 export async function attentionFigure(input: AttentionInput): Promise<Figure> {
+  const view = await viewOf(input);
+  const { title } = view;
+  const explorer = { version: 1 as const, title, views: [await explorerView(input, view)] };
+  return makeFigure({
+    title,
+    svg: attentionSvg(view),
+    html: explorerHtml(explorer, attentionHtml(view)),
+    explorer,
+    text: textOf(view, input.caption),
+    json: jsonOf(input, view),
+  });
+}
+
+/** Two captions of an image, or two models over the same pair, side by side in one explorer; their stills stand below each other. */
+export async function attentionComparison(
+  inputs: readonly [AttentionInput, AttentionInput],
+  title = "Attention compared",
+): Promise<Figure> {
+  const views = await Promise.all(inputs.map((input) => viewOf({ ...input, title: input.name ?? title })));
+  const panels = await Promise.all(inputs.map((input, i) => explorerView(input, views[i]!)));
+  const explorer = { version: 1 as const, title, views: panels };
+  const still = `<h4>${escapeHtml(title)}</h4>${views.map(attentionHtml).join("<hr>")}`;
+  return makeFigure({
+    title,
+    svg: stackedSvg(views.map(attentionSvg)),
+    html: explorerHtml(explorer, still),
+    explorer,
+    text: [title, ...views.map((view, i) => textOf(view, inputs[i]!.caption))].join("\n\n"),
+    json: { title, views: views.map((view, i) => ({ ...jsonOf(inputs[i]!, view), name: panels[i]!.name })) },
+  });
+}
+
+/** What the still is drawn from. */
+async function viewOf(input: AttentionInput): Promise<AttentionView> {
   const { image, caption, scales, grid, title = "Attention of every word at every scale" } = input;
   const show = input.show ?? "weights";
   check(input);
@@ -107,12 +152,17 @@ export async function attentionFigure(input: AttentionInput): Promise<Figure> {
   const hasCls = regionCount(input) > grid * grid;
   const indexes = Array.from({ length: words }, (_, i) => i);
   const pads = indexes.filter((i) => input.tokens.mask[i] === 0);
-  const row = (index: number): AttentionRow => ({
-    label: input.tokens.pieces[index] ?? "[PAD]",
-    kind: spanOf(input, index) === null ? "special" : "word",
-    ...cellsOf(input, [index], show),
-    boxes: boxesOf(input, index),
-  });
+  const row = (index: number): AttentionRow => {
+    const { cells, matches } = cellsOf(input, [index], show);
+    const points = pointsOf(input, index);
+    return {
+      label: input.tokens.pieces[index] ?? "[PAD]",
+      kind: spanOf(input, index) === null ? "special" : "word",
+      cells: cells.map((cell, k) => (points[k] === undefined ? cell : { ...cell, point: points[k] })),
+      matches,
+      boxes: boxesOf(input, index),
+    };
+  };
   const known = indexes.filter((i) => input.tokens.mask[i] !== 0).map(row);
   const rows = [
     ...known.filter((r) => r.kind === "word"),
@@ -122,7 +172,7 @@ export async function attentionFigure(input: AttentionInput): Promise<Figure> {
       : [{ label: `[PAD] × ${String(pads.length)}`, kind: "pad" as const, ...cellsOf(input, pads, show), boxes: [] }]),
   ];
   const [picture, faded] = await Promise.all([thumbnail(image, 300), thumbnail(image, 160, true)]);
-  const view: AttentionView = {
+  return {
     id: createHash("sha256")
       .update(JSON.stringify([title, caption, show, rows]))
       .digest("hex")
@@ -138,24 +188,85 @@ export async function attentionFigure(input: AttentionInput): Promise<Figure> {
     picture: picture.uri,
     faded: faded.uri,
   };
-  return makeFigure({
+}
+
+function jsonOf(
+  { caption, grid, scales }: AttentionInput,
+  { title, show, rows }: AttentionView,
+): Record<string, unknown> {
+  return {
     title,
-    svg: attentionSvg(view),
-    html: attentionHtml(view),
-    text: textOf(view, caption),
-    json: {
-      title,
-      caption,
-      show,
-      grid,
-      scores: scales.map((scale) => scale.score),
-      words: rows.map(({ label, kind, cells }) => ({
-        label,
-        kind,
-        cells: cells.map(({ values, cls, matched }) => ({ values, cls, matched })),
+    caption,
+    show,
+    grid,
+    scores: scales.map((scale) => scale.score),
+    words: rows.map(({ label, kind, cells }) => ({
+      label,
+      kind,
+      cells: cells.map(({ values, cls, matched, point }) => ({
+        values,
+        cls,
+        matched,
+        ...(point === undefined ? {} : { point }),
       })),
-    },
+    })),
+  };
+}
+
+/** The words but the pads, with their products at every scale, for the page to compute maps from. */
+async function explorerView(input: AttentionInput, { hasCls, aspect }: AttentionView): Promise<ExplorerView> {
+  const { tokens, scales, image, caption, grid, layers } = input;
+  const regions = regionCount(input);
+  const counted = input.counted ?? tokens.mask;
+  const count = scales[0]?.matched.length ?? 0;
+  const shown = Array.from({ length: count }, (_, i) => i).filter((i) => tokens.mask[i] !== 0);
+  const ordered = [
+    ...shown.filter((i) => spanOf(input, i) !== null),
+    ...shown.filter((i) => spanOf(input, i) === null),
+  ];
+  const ends = ordered.flatMap((i) => spanOf(input, i)?.[1] ?? []);
+  const pieces: ExplorerView["caption"] = [];
+  let at = 0;
+  ordered.forEach((index, word) => {
+    const span = spanOf(input, index);
+    if (span === null || span[0] < at) return;
+    if (span[0] > at) pieces.push({ text: caption.slice(at, span[0]) });
+    pieces.push({ text: caption.slice(span[0], span[1]), word });
+    at = span[1];
   });
+  const rest = caption.slice(Math.max(0, ...ends));
+  if (rest !== "") pieces.push({ text: rest, ...(tokens.truncated === true ? { cut: true } : {}) });
+  return {
+    name: input.name ?? caption,
+    caption: pieces,
+    picture: (await thumbnail(image, 420)).uri,
+    aspect,
+    grid,
+    hasCls,
+    threshold: input.threshold ?? 0,
+    words: ordered.map((index) => ({
+      label: tokens.pieces[index] ?? "",
+      special: spanOf(input, index) === null,
+      boxes: boxesOf(input, index),
+    })),
+    scales: scales.map(({ relevance, score }, k) => {
+      const products = new Float32Array(ordered.length * regions);
+      ordered.forEach((index, word) => {
+        for (let j = 0; j < regions; j++) products[word * regions + j] = relevance[index * regions + j]!;
+      });
+      const { packed, unit } = packValues(products);
+      const norms = packValues(relevanceNorms(relevance, counted, regions));
+      return {
+        name: `scale ${String(k + 1)}`,
+        detail: layers?.[k] === undefined ? "" : `layer ${String(layers[k])}`,
+        score,
+        products: packed,
+        unit,
+        norms: norms.packed,
+        normUnit: norms.unit,
+      };
+    }),
+  };
 }
 
 function regionCount({ scales, grid }: AttentionInput): number {
@@ -232,6 +343,27 @@ function boxesOf(input: AttentionInput, index: number): Rectangle[] {
   return boxes.map((b) => ({ x: b.x / width, y: b.y / height, width: b.width / width, height: b.height / height }));
 }
 
+/** The pointing game of the word's phrase: its point at every scale and for their sum; none where it has no boxes. */
+function pointsOf(input: AttentionInput, index: number): NonNullable<AttentionCell["point"]>[] {
+  const { grid, scales, image } = input;
+  const phrase = (input.phrases ?? []).find(
+    (each) => each.boxes.length > 0 && phraseWords(input.tokens.spans, each).includes(index),
+  );
+  if (phrase === undefined || regionCount(input) === grid * grid) return [];
+  const words = phraseWords(input.tokens.spans, phrase).filter((word) => word < (scales[0]?.matched.length ?? 0));
+  const maps = scales.map(({ relevance }) => relevance);
+  const sum = Float32Array.from({ length: maps[0]?.length ?? 0 }, (_, i) => maps.reduce((s, map) => s + map[i]!, 0));
+  const view = { grid, imageWidth: image.width, imageHeight: image.height };
+  return (maps.length > 1 ? [...maps, sum] : maps).map((map) => {
+    const patch = pointedPatch(map, words, grid);
+    return {
+      x: ((patch % grid) + 0.5) / grid,
+      y: (Math.floor(patch / grid) + 0.5) / grid,
+      inside: centreInside(patch, phrase.boxes, view),
+    };
+  });
+}
+
 /** The caption cut at the spans of its pieces, each with the number of scales that match it. */
 function captionOf(input: AttentionInput, rows: AttentionRow[]): AttentionView["caption"] {
   const out: AttentionView["caption"] = [];
@@ -265,11 +397,19 @@ function textOf(view: AttentionView, caption: string): string {
   const columns = ["word", ...view.columns.map((c) => c.name)];
   const rows = view.rows.map((row) => [
     row.label,
-    ...row.cells.map((cell) => (cell.matched ? cell.strongest.toFixed(2) : "-")),
+    ...row.cells.map(
+      (cell) =>
+        (cell.matched ? cell.strongest.toFixed(2) : "-") +
+        (cell.point === undefined ? "" : cell.point.inside ? " in" : " out"),
+    ),
   ]);
+  const pointed = view.rows.some((row) => row.cells.some(({ point }) => point !== undefined));
   const note =
     view.show === "weights"
       ? "(weight of the strongest patch; - where no region matches the word)"
       : "(product with the strongest patch; - where no region matches the word)";
-  return [`${view.title}: "${caption}"`, note, renderTable({ columns, rows }).text].join("\n");
+  const points = pointed
+    ? ["(in, out: whether the strongest patch of the word's phrase lies in one of its boxes)"]
+    : [];
+  return [`${view.title}: "${caption}"`, note, ...points, renderTable({ columns, rows }).text].join("\n");
 }

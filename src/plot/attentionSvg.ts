@@ -13,6 +13,7 @@ const captionSize = 17;
 /** Height of the row of a word that has no map at all. */
 const emptyHeight = 30;
 const boxColour = "#00e0c0";
+const missColour = "#ff8c50";
 
 /** Draws the view at a width of about 900 pixels, on white. */
 export function attentionSvg(view: AttentionView): string {
@@ -60,6 +61,22 @@ export function attentionSvg(view: AttentionView): string {
     rows.join("") +
     `</svg>`
   );
+}
+
+/** Pictures below each other as one. */
+export function stackedSvg(svgs: readonly string[]): string {
+  const sizes = svgs.map((svg) => {
+    const [, width = "0", height = "0"] = / width="([\d.]+)" height="([\d.]+)"/.exec(svg) ?? [];
+    return { width: Number(width), height: Number(height) };
+  });
+  let y = 0;
+  const placed = svgs.map((svg, i) => {
+    const inner = svg.replace("<svg ", `<svg y="${n(y)}" `);
+    y += sizes[i]!.height;
+    return inner;
+  });
+  const width = Math.max(...sizes.map((size) => size.width));
+  return `${opening(width, y)}<rect width="100%" height="100%" fill="${paper}"/>${placed.join("")}</svg>`;
 }
 
 /** The caption in words on as many lines as it needs: a chip behind what is matched, a stroke through what is not. */
@@ -160,7 +177,9 @@ export function legendLines({ show, hasCls, scaleCount, rows }: AttentionView): 
     (scaleCount > 1
       ? `Blue words match a region at some of the ${String(scaleCount)} scales (a dot each); struck-through words match none.`
       : "Blue words match a region; struck-through words match none.") +
-      (rows.some((row) => row.boxes.length > 0) ? " Outlines: where the thing really is." : ""),
+      (rows.some((row) => row.boxes.length > 0)
+        ? " Outlines: where the thing really is; where its phrase points: a dot inside of them, a cross outside."
+        : ""),
   ];
 }
 
@@ -222,13 +241,27 @@ function cellSvg(
     (b) =>
       `<rect x="${n(b.x * width)}" y="${n(b.y * height)}" width="${n(b.width * width)}" height="${n(b.height * height)}" fill="none" stroke="${boxColour}" stroke-width="1.5"/>`,
   );
+  const point = cell.point === undefined ? "" : pointMark(cell.point, width, height);
   const note = cell.matched
     ? halo(width - 4, 12, cell.strongest.toFixed(2), "end") +
       (cell.cls >= 0.005 ? halo(4, height - 5, `cls ${cell.cls.toFixed(2)}`, "start") : "")
     : halo(width / 2, height / 2 + 4, "no match", "middle");
   return (
     `<g class="cell" data-column="${String(column)}" transform="translate(${n(left)} ${n(top)})">` +
-    `<g${faint}><use xlink:href="#i${view.id}"/>${heat}</g>${boxes.join("")}${note}</g>`
+    `<g${faint}><use xlink:href="#i${view.id}"/>${heat}</g>${boxes.join("")}${point}${note}</g>`
+  );
+}
+
+/** Where a phrase points: a dot in a box, a cross outside. */
+function pointMark({ x, y, inside }: NonNullable<AttentionCell["point"]>, width: number, height: number): string {
+  const [cx, cy] = [x * width, y * height];
+  if (inside) {
+    return `<circle class="point" cx="${n(cx)}" cy="${n(cy)}" r="3.5" fill="${boxColour}" stroke="${ink}" stroke-width="1"/>`;
+  }
+  const cross = `M${n(cx - 3.5)} ${n(cy - 3.5)}l7 7m0 -7l-7 7`;
+  return (
+    `<path class="point" d="${cross}" fill="none" stroke="${ink}" stroke-width="4"/>` +
+    `<path d="${cross}" fill="none" stroke="${missColour}" stroke-width="2"/>`
   );
 }
 

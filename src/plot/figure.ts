@@ -3,6 +3,8 @@ import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { displaySymbol, escapeHtml, type MimeBundle } from "../display.js";
 import { AmsError } from "../errors.js";
+import { explorerMime } from "./explorer.js";
+import type { ExplorerSpec } from "./explorerMaps.js";
 import { svgToPng } from "./raster.js";
 
 /** A figure for plotly.js: traces, layout, and the configuration that keeps it from sending anything anywhere. */
@@ -22,8 +24,10 @@ export interface Figure {
   png: Buffer;
   /** Title and numbers, for terminals. */
   text: string;
-  /** A static, self-contained piece of HTML (no script, nothing from the network) for figures that are not plotly's. */
+  /** A self-contained piece of HTML (nothing from the network) for figures that are not plotly's; readable without its script. */
   html?: string;
+  /** Set where the figure can be explored: what JupyterLab's renderer of the extension draws. */
+  explorer?: ExplorerSpec;
   /** The numbers behind the picture, as plain JSON. */
   json: unknown;
   [displaySymbol](): MimeBundle;
@@ -37,19 +41,21 @@ export interface FigureParts {
   text: string;
   plotly?: PlotlySpec;
   html?: string;
+  explorer?: ExplorerSpec;
   json: unknown;
 }
 
 /** Completes a figure from its SVG: draws the PNG, and adds display and saving. */
 export async function makeFigure(parts: FigureParts): Promise<Figure> {
   const png = await svgToPng(parts.svg);
-  const { plotly, html } = parts;
+  const { plotly, html, explorer } = parts;
   return {
     ...parts,
     png,
     [displaySymbol]: () => ({
       "text/plain": parts.text,
       ...(plotly === undefined ? {} : { "application/vnd.plotly.v1+json": plotly, "image/svg+xml": parts.svg }),
+      ...(explorer === undefined ? {} : { [explorerMime]: explorer }),
       ...(html === undefined ? {} : { "text/html": html }),
       "image/png": png.toString("base64"),
     }),

@@ -7,6 +7,8 @@ import { thumbnail, type Picture, type Thumbnail } from "./raster.js";
 
 export interface GalleryHit {
   image?: Picture;
+  /** What to call the image in texts; default its path. */
+  name?: string;
   text?: string;
   score: number;
   /** Whether it belongs to the query; undefined where nobody knows. */
@@ -61,8 +63,8 @@ export async function galleryFigure({ title, rows }: { title: string; rows: read
       rows: rows.map(({ query, hits, note }) => ({
         query: "text" in query ? query.text : nameOf(query.image),
         note,
-        hits: hits.map(({ image, text, score, right }) => ({
-          image: image === undefined ? undefined : nameOf(image),
+        hits: hits.map(({ image, name, text, score, right }) => ({
+          image: name ?? (image === undefined ? undefined : nameOf(image)),
           text,
           score: Number.isFinite(score) ? score : null,
           right,
@@ -141,8 +143,8 @@ function textOf(title: string, rows: readonly GalleryRow[]): string {
   const lines = rows.flatMap(({ query, hits, note }) => [
     `\n${"text" in query ? `"${query.text}"` : nameOf(query.image)}${note === undefined ? "" : ` (${note})`}`,
     ...hits.map(
-      ({ image, text, score, right }, i) =>
-        `  ${String(i + 1)}. ${markOf(right)}${score.toFixed(3)}  ${[image === undefined ? "" : nameOf(image), text ?? ""].filter((t) => t !== "").join("  ")}`,
+      ({ image, name, text, score, right }, i) =>
+        `  ${String(i + 1)}. ${markOf(right)}${score.toFixed(3)}  ${[name ?? (image === undefined ? "" : nameOf(image)), text ?? ""].filter((t) => t !== "").join("  ")}`,
     ),
   ]);
   return [title, ...(rows.length === 0 ? ["no queries"] : lines)].join("\n");

@@ -1,39 +1,220 @@
-/** What a training step will need of memory, roughly, so that a batch that cannot fit is refused before it kills the process. */
+/** What a training needs of memory, foretold by counting arrays, so that what cannot fit is refused before it kills the process. */
+import { readFileSync } from "node:fs";
 import { freemem } from "node:os";
+import { currentEngine, type EngineInfo } from "../engine/index.js";
 import { AmsError } from "../errors.js";
-import { regions, type ModelConfig } from "../model/config.js";
+import { ofSize, regions, scalesOf, type ModelConfig } from "../model/config.js";
+import { parameterSpecs } from "../model/parameters.js";
 import type { Recipe } from "./recipe.js";
 
-/**
- * Bytes of a step: activations of both encoders that are kept for the gradient, and of the pairs that are scored with one.
- * An estimate by counting arrays (about 20 of the encoders' width a layer, 4 of the features and 20 similarity maps a pair);
- * the step of the small model at batch 32 is within a factor of two.
- */
-export function stepMemory(config: ModelConfig, recipe: Pick<Recipe, "batchSize" | "score" | "loss">): number {
-  const { batchSize, score, loss } = recipe;
-  const { image, text, embed, maxLength } = config;
-  const depth = Math.max(...config.scales);
-  const R = regions(config);
-  const perToken = (encoder: { width: number; hidden: number }): number =>
-    depth * (20 * encoder.width + 3 * encoder.hidden);
-  const encoders = batchSize * (R * perToken(image) + maxLength * perToken(text));
-  const pairs = score === "pooled" ? 0 : loss === "hinge" ? 3 * batchSize : batchSize ** 2;
-  const perPair = config.scales.length * (4 * (R + maxLength) * embed + 20 * R * maxLength);
-  return 4 * (encoders + pairs * perPair);
+/** How a step saves memory; neither changes what it computes beyond rounding. */
+export interface Frugality {
+  /** Keep the inputs of every layer only, and compute its inside again for the gradient. */
+  recompute?: boolean | undefined;
+  /** Pairs that the encoders look at together; the batch when absent. The scores still see the whole batch. */
+  microBatch?: number | undefined;
 }
 
-/** Throws an AmsError that names a batch size that fits, when a step needs more memory than is free. */
-export function checkMemory(config: ModelConfig, recipe: Recipe, free = freemem()): void {
-  const needed = stepMemory(config, recipe);
-  if (needed <= free) return;
-  let fits = recipe.batchSize;
-  while (fits > 2 && stepMemory(config, { ...recipe, batchSize: fits }) > free) fits--;
+/** Bytes at the fullest moment of a training step, by what they are for. */
+export interface MemoryForecast {
+  /** The process before there is a model: Node, TensorFlow, code. */
+  process: number;
+  parameters: number;
+  /** Momentum copy and queue, of recipes that have them. */
+  queue: number;
+  /** Adam's two means of every parameter. */
+  optimiser: number;
+  gradients: number;
+  /** What the encoders keep for the gradient, with the features and their gradients. */
+  activations: number;
+  /** What one layer, or the scoring of one scale, needs for a moment. */
+  working: number;
+  /** Of all, at the fullest moment: the parts above without those that are gone or not yet there then. */
+  total: number;
+}
+
+type Counted = Pick<Recipe, "batchSize" | "score" | "loss"> & Partial<Pick<Recipe, "patches" | "queue">>;
+
+/** Node with TensorFlow loaded and the code of AMS, resident bytes as measured. */
+const processBytes = 0.4e9;
+
+/**
+ * The peak of resident memory of a training of this model with this recipe. Counts float32 arrays of the step as it is written
+ * (`src/train/objective.ts`, `src/model`); checked against the measured peak within 25 % by tests and `bench/engine.ts`.
+ */
+export function forecastMemory(config: ModelConfig, recipe: Counted, frugality: Frugality = {}): MemoryForecast {
+  const { image, text, embed, maxLength, scales } = config;
+  const batch = recipe.batchSize;
+  const micro = Math.min(frugality.microBatch ?? batch, batch);
+  const share = (recipe.patches?.until ?? 0) > 0 ? (recipe.patches?.keep ?? 1) : 1;
+  const R = 1 + (regions(config) - 1) * (share < 1 && recipe.patches?.until === 1 ? share : 1);
+  const weights = parameterCount(config);
+
+  // Arrays that a layer keeps for its gradient, and that its gradient makes for a moment, in floats a pair.
+  const kept = (tokens: number, { width, hidden }: typeof image | typeof text): number =>
+    tokens * (9 * width + 2 * hidden);
+  const inside = (tokens: number, { hidden, heads }: typeof image | typeof text): number =>
+    tokens * Math.max(5 * hidden, 4 * heads * tokens);
+  // Each encoder runs as far as its own deepest scale.
+  const both = (floats: (tokens: number, encoder: typeof image | typeof text, depth: number) => number): number =>
+    floats(R, image, Math.max(...scalesOf(config, "image"))) +
+    floats(maxLength, text, Math.max(...scalesOf(config, "text")));
+  const encoders =
+    frugality.recompute === true
+      ? both((tokens, { width }, depth) => depth * tokens * width) + Math.max(kept(R, image), kept(maxLength, text))
+      : both((tokens, encoder, depth) => depth * kept(tokens, encoder));
+  const projections = scales.length * both((tokens, { width }) => tokens * width);
+  const features = scales.length * (R + maxLength) * embed;
+  const pixels = image.regions === undefined ? 2 * 3 * image.pixels ** 2 : 2 * R * image.width;
+
+  const pairs = recipe.score === "pooled" ? 0 : recipe.loss === "hinge" ? 3 * batch : batch ** 2;
+  const scoring = pairs * (4 * (R + maxLength) * embed + 15 * R * maxLength) + batch * 10 * maxLength * R;
+  const layer = micro * Math.max(inside(R, image), inside(maxLength, text));
+
+  const held = micro * (encoders + projections) + batch * (features + pixels);
+  const gradientsOfFeatures = batch * features;
+  const whileScoring =
+    (micro < batch ? 0 : micro * (encoders + projections)) + batch * (2 * features + pixels) + scoring;
+  const whileGoingBack = held + gradientsOfFeatures + layer + weights * (micro < batch ? 1 : 0.3);
+  const whileUpdating = weights;
+  const moment = Math.max(whileScoring, whileGoingBack, whileUpdating);
+  const bytes = 4;
+  // A momentum copy of every parameter, and the vectors of images and captions.
+  const queue = recipe.queue === undefined ? 0 : weights + 2 * recipe.queue.size * embed * scales.length;
+  return {
+    process: processBytes,
+    parameters: bytes * weights,
+    queue: bytes * queue,
+    optimiser: bytes * 2 * weights,
+    gradients: bytes * weights,
+    activations: bytes * (held + gradientsOfFeatures),
+    working: bytes * Math.max(layer, scoring),
+    total: processBytes + bytes * (3 * weights + queue + moment),
+  };
+}
+
+function parameterCount(config: ModelConfig): number {
+  return parameterSpecs(config).reduce((n, { shape }) => n + shape.reduce((a, b) => a * b, 1), 0);
+}
+
+/** Bytes of the machine's memory. */
+export interface Room {
+  /** What the process can still get of the machine's memory. */
+  free: number;
+  /** What it has already. */
+  resident: number;
+}
+
+/** This machine's, now; within a container, the container's. */
+export function roomHere(): Room {
+  return { free: Math.min(freeOfMachine(), freeOfContainer()), resident: process.memoryUsage.rss() };
+}
+
+/** What is free and what the system would give up for it. */
+function freeOfMachine(): number {
+  const found = /^MemAvailable:\s+(\d+) kB/m.exec(contentOf("/proc/meminfo"))?.[1];
+  return found === undefined ? freemem() : Number(found) * 1024;
+}
+
+/** What the limit of the container (cgroup) leaves. Node counts the cache of files as taken; the system gives it up. */
+function freeOfContainer(): number {
+  // In Node since 20.13 and 22.0.
+  const left = (process.availableMemory as typeof process.availableMemory | undefined)?.() ?? Infinity;
+  const cached = ["/sys/fs/cgroup/memory.stat", "/sys/fs/cgroup/memory/memory.stat"]
+    .map((file) => /^(?:total_)?inactive_file (\d+)/m.exec(contentOf(file))?.[1])
+    .find((bytes) => bytes !== undefined);
+  return left + Number(cached ?? 0);
+}
+
+/** Of a file that only Linux has. */
+function contentOf(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    return "";
+  }
+}
+
+/**
+ * Bytes that a training of this model can have in all, as `forecastMemory` counts them: what the process can still get with what
+ * it has of them already (itself and the parameters), and no more than the engine can take.
+ */
+export function availableMemory(
+  config: ModelConfig,
+  engine: Pick<EngineInfo, "name" | "memoryLimit"> | undefined = currentEngine(),
+  { free, resident }: Room = roomHere(),
+): number {
+  const limit = processBytes + (engine?.memoryLimit ?? Infinity);
+  if (engine?.name === "gpu") return limit; // its arrays lie on the card, not in the machine's memory
+  const there = processBytes + 4 * parameterCount(config);
+  return Math.min(free + Math.min(resident, there), limit);
+}
+
+/**
+ * Throws an AmsError that names what fits, when a training needs more memory than there is: --recompute, --micro-batch or both
+ * (all keep the batch's result), and the --batch-size that fits.
+ */
+export function checkMemory(
+  config: ModelConfig,
+  recipe: Counted & Pick<Recipe, "name">,
+  frugality: Frugality = {},
+  available = availableMemory(config),
+): void {
+  const needs = (batchSize: number, choice: Frugality): number =>
+    forecastMemory(config, { ...recipe, batchSize }, choice).total;
+  const needed = needs(recipe.batchSize, frugality);
+  if (needed <= available) return;
   const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(1)} GB`;
   throw new AmsError(
-    `a step of ${recipe.batchSize} pairs needs about ${gigabytes(needed)} of memory; ${gigabytes(free)} are free`,
+    `a step of ${recipe.batchSize} pairs needs about ${gigabytes(needed)} of memory; ${gigabytes(available)} are available`,
     {
-      where: `recipe ${recipe.name}, model of size ${config.size}`,
-      hint: `give --batch-size ${fits}${fits > 2 ? " or less" : ""}, or free memory`,
+      where: `recipe ${recipe.name}, model ${ofSize(config)}`,
+      hint: whatFits(recipe.batchSize, frugality, (batchSize, choice) => needs(batchSize, choice) <= available),
     },
   );
+}
+
+/**
+ * The way that costs the least time first. Where a forward pass costs 1 and its gradient 2, a step costs 3; recomputation adds a
+ * forward pass, micro-batches another one.
+ */
+function whatFits(
+  batchSize: number,
+  given: Frugality,
+  fits: (batchSize: number, choice: Frugality) => boolean,
+): string {
+  const microBatches = [...Array(Math.ceil(Math.log2(batchSize))).keys()]
+    .map((n) => Math.floor(batchSize / 2 ** (n + 1)))
+    .filter((size) => size < (given.microBatch ?? batchSize));
+  const smaller = largest(batchSize - 1, (size) => fits(size, given));
+  const instead = smaller === undefined ? "" : `; or give --batch-size ${smaller}`;
+  if (fits(batchSize, { ...given, recompute: true })) {
+    return `give --recompute (the same result, ${moreTime(given.microBatch !== undefined)})${instead}`;
+  }
+  for (const recompute of new Set([given.recompute === true, true])) {
+    const microBatch = microBatches.find((size) => fits(batchSize, { recompute, microBatch: size }));
+    if (microBatch === undefined) continue;
+    const options = `${recompute ? "--recompute " : ""}--micro-batch ${microBatch}`;
+    return `give ${options} (the same result, ${moreTime(recompute)})${instead}`;
+  }
+  const frugalest = { recompute: true, microBatch: 1 };
+  const least = largest(batchSize - 1, (size) => fits(size, frugalest));
+  if (least === undefined) return "free memory, or choose a smaller model (--size small)";
+  return `give --batch-size ${least} with --recompute --micro-batch 1 (${moreTime(true)})${instead}`;
+}
+
+function moreTime(both: boolean): string {
+  return both ? "two thirds more time than without both" : "a third more time";
+}
+
+/** The largest batch from 2 to `most` that fits, when larger ones need more; undefined when none does. */
+function largest(most: number, fits: (batchSize: number) => boolean): number | undefined {
+  if (most < 2 || !fits(2)) return undefined;
+  let [good, bad] = [2, most + 1];
+  while (bad - good > 1) {
+    const middle = Math.floor((good + bad) / 2);
+    if (fits(middle)) good = middle;
+    else bad = middle;
+  }
+  return good;
 }

@@ -1,20 +1,19 @@
 /** The loss of one batch and its gradient with respect to every parameter. */
 import * as tf from "@tensorflow/tfjs-core";
 import type { Batch } from "../data/batches.js";
-import { withPrecision } from "../engine/matrixProduct.js";
-import { allScores, pairScores, type ScoreOptions } from "../match/attentionScore.js";
-import { crossEntropy } from "../match/crossEntropy.js";
-import { contrast, hardestHinge, type ScoreLoss } from "../match/losses.js";
-import { mineThresholds, type Thresholds } from "../match/mining.js";
-import { pool, pooledScores } from "../match/pooledScore.js";
-import { encodeCaptions, encodeImages, patchGrid, type Model } from "../model/ams.js";
-import { seededDropout } from "../model/dropout.js";
-import { l2Normalise, withoutGradient } from "../model/layers.js";
-import { parameter } from "../model/parameters.js";
-import type { KeptPatches } from "../model/vit.js";
-import { Random } from "../random.js";
+import type { Thresholds } from "../match/mining.js";
+import type { Model } from "../model/ams.js";
+import type { Part } from "../model/dropout.js";
+import type { Gradients } from "../model/recorded.js";
+import { finish } from "../parts.js";
+import { attentionHead } from "./attentionHead.js";
+import { batchInputs, plainFeatures, traceBoth, type Features, type Traces } from "./batchFeatures.js";
 import type { Labels } from "./labels.js";
+import type { Frugality } from "./memory.js";
+import { pooledHead } from "./pooledHead.js";
+import type { Queue, QueueState, QueueStep } from "./queue.js";
 import type { Recipe } from "./recipe.js";
+import { vectorHead } from "./vectorHead.js";
 
 /** Trained beside the model and not part of it: the factor on the scores, the directions of the label classes. */
 export interface Auxiliary {
@@ -22,9 +21,11 @@ export interface Auxiliary {
   logScale: tf.Variable;
   /** One direction per label class, [K, E]; absent when the recipe uses no labels. */
   classes?: tf.Variable;
+  /** Momentum features for negatives; absent when the recipe takes them from the batch. */
+  queue?: Queue;
 }
 
-export interface ObjectiveInput {
+export interface ObjectiveInput extends Frugality {
   model: Model;
   recipe: Recipe;
   batch: Batch;
@@ -34,6 +35,10 @@ export interface ObjectiveInput {
   /** Share of the patches to look at. */
   keepPatches: number;
   labels?: Labels | undefined;
+  /** 0-based; recipes with a queue change with it. Default 0. */
+  epoch?: number;
+  /** Of `auxiliary.queue`. Default: empty. */
+  queueState?: QueueState | undefined;
 }
 
 export interface ObjectiveResult {
@@ -42,226 +47,95 @@ export interface ObjectiveResult {
   gradients: Map<string, tf.Tensor>;
   /** The thresholds after this batch; those of the model where nothing was mined. */
   thresholds: Thresholds;
+  /** What goes into the queue after the update. The caller disposes of its vectors. */
+  queue?: QueueStep;
 }
 
-/** Loss and gradients of a batch. The caller disposes of the gradients. */
+/** The loss and its gradient with respect to the features; absent where there is none. */
+export interface Head {
+  loss: number;
+  thresholds: Thresholds;
+  images: (tf.Tensor | undefined)[];
+  captions: (tf.Tensor | undefined)[];
+  queue?: QueueStep;
+}
+
+/** Loss and gradients of a batch, in one go. The caller disposes of the gradients. */
 export function objective(input: ObjectiveInput): ObjectiveResult {
-  const { model, recipe, auxiliary } = input;
-  const variables = new Map<string, tf.Variable>(model.parameters);
-  if (recipe.loss === "contrast") variables.set("aux.logScale", auxiliary.logScale);
-  if (auxiliary.classes !== undefined) variables.set("aux.classes", auxiliary.classes);
-  let loss = NaN;
-  let thresholds: Thresholds = model.thresholds;
-  const { value, grads } = tf.variableGrads(() => {
-    const features = withPrecision(recipe.precision, () => encodeBatch(input));
-    if (recipe.score === "pooled") return pooledObjective(input, features);
-    const result = attentionObjective(input, features);
-    loss = result.loss;
-    thresholds = result.thresholds;
-    return result.surrogate;
-  }, [...variables.values()]);
-  if (recipe.score === "pooled") loss = value.dataSync()[0] as number;
-  value.dispose();
-  const gradients = new Map<string, tf.Tensor>();
-  for (const [name, variable] of variables) {
-    const gradient = grads[variable.name];
-    if (gradient !== undefined) gradients.set(name, gradient);
-  }
-  return { loss, gradients, thresholds };
-}
-
-interface Features {
-  /** Per scale [B, R, E] and [B, W, E]. */
-  images: tf.Tensor3D[];
-  captions: tf.Tensor3D[];
-  /** [B, W]: 1 where a token counts as a word. */
-  words: tf.Tensor2D;
-  kept: KeptPatches | undefined;
-  /** Tokens per caption after trimming. */
-  length: number;
-}
-
-function encodeBatch({ model, recipe, batch, stepSeed, keepPatches }: ObjectiveInput): Features {
-  const { config, quirks } = model;
-  const size = batch.pairs.length;
-  const side = config.image.pixels;
-  // Where pads do not count, columns that hold nothing but pads can be cut off: the result is the same.
-  const length = quirks.padWords ? longest(batch.mask, size, config.maxLength) : config.maxLength;
-  const columns = (values: Int32Array): tf.Tensor2D =>
-    tf.slice(tf.tensor2d(values, [size, config.maxLength], "int32"), [0, 0], [size, length]);
-  const [ids, mask] = [columns(batch.ids), columns(batch.mask)];
-  const kept = keepPatches < 1 ? choosePatches(size, patchGrid(config) ** 2, keepPatches, stepSeed) : undefined;
-  const pixels = tf.tensor4d(batch.pixels, [size, 3, side, side]);
-  const images = encodeImages(model, pixels, kept === undefined ? {} : { kept });
-  const dropout = seededDropout(recipe.dropout ?? config.text.dropout, stepSeed);
-  const captions = encodeCaptions(model, ids, mask, { dropout });
-  const words = quirks.padWords ? tf.cast<tf.Tensor2D>(mask, "float32") : tf.ones([size, length]);
-  return { images, captions, words: words as tf.Tensor2D, kept, length };
-}
-
-function longest(mask: Int32Array, captions: number, width: number): number {
-  let most = 1;
-  for (let c = 0; c < captions; c++) {
-    for (let t = most; t < width; t++) if (mask[c * width + t] === 1) most = t + 1;
-  }
-  return most;
-}
-
-/** A random share of the patches of every image, as ascending flat rows. */
-function choosePatches(images: number, count: number, share: number, seed: number): KeptPatches {
-  const random = new Random(seed);
-  const perImage = Math.max(1, Math.round(count * share));
-  const rows = new Int32Array(images * perImage);
-  const all = Array.from({ length: count }, (_, i) => i);
-  for (let b = 0; b < images; b++) {
-    const chosen = random
-      .shuffle(all)
-      .slice(0, perImage)
-      .sort((x, y) => x - y);
-    chosen.forEach((patch, i) => (rows[b * perImage + i] = b * count + patch));
-  }
-  return { rows: tf.tensor1d(rows, "int32"), perImage };
-}
-
-/** Pooled InfoNCE of the mean score, 0.3 of that of every scale, and the labels. */
-function pooledObjective(input: ObjectiveInput, features: Features): tf.Scalar {
-  const { auxiliary, recipe } = input;
-  const size = input.batch.pairs.length;
-  const scale = tf.exp(auxiliary.logScale);
-  const right = tf.range(0, size, 1, "int32");
-  const equal = tf.ones<tf.Rank.R1>([size]);
-  const both = (scores: tf.Tensor2D): tf.Scalar => {
-    const logits = tf.mul<tf.Tensor2D>(scores, scale);
-    return tf.mul(tf.add(crossEntropy(logits, right, equal), crossEntropy(tf.transpose(logits), right, equal)), 0.5);
-  };
-  const scores = features.images.map((image, k) =>
-    pooledScores(pool(image), pool(features.captions[k] as tf.Tensor3D, features.words)),
-  );
-  let loss = tf.add<tf.Scalar>(both(mean(scores)), tf.mul(mean(scores.map(both)), 0.3));
-  if (recipe.labels > 0) loss = tf.add(loss, tf.mul(labelObjective(input, features), recipe.labels));
-  return loss;
-}
-
-/** Cross-entropy of the class of patches and words at two scales, through one direction per class. */
-function labelObjective({ auxiliary, labels, model, stepSeed }: ObjectiveInput, features: Features): tf.Scalar {
-  if (auxiliary.classes === undefined || labels === undefined) throw new Error("labels are wanted and were not given");
-  const directions = l2Normalise(auxiliary.classes) as tf.Tensor2D; // [K, E]
-  const size = features.words.shape[0];
-  const { maxLength, embed } = model.config;
-  const places = auxiliary.classes.shape[0];
-  let patches = tf.tensor1d(labels.patches, "int32");
-  if (features.kept !== undefined) patches = tf.gather(patches, features.kept.rows);
-  const words = tf.reshape<tf.Rank.R1>(
-    tf.slice(tf.tensor2d(labels.words, [size, maxLength], "int32"), [0, 0], [size, features.length]),
-    [-1],
-  );
-  const loss = (tokens: tf.Tensor, classes: tf.Tensor1D): tf.Scalar => {
-    const logits = tf.mul(
-      tf.matMul(tf.reshape<tf.Rank.R2>(l2Normalise(tokens), [-1, embed]), directions, false, true),
-      16,
-    );
-    const known = tf.cast(tf.greaterEqual(classes, tf.scalar(0, "int32")), "float32") as tf.Tensor1D;
-    return crossEntropy(
-      logits as tf.Tensor2D,
-      tf.minimum(tf.maximum(classes, tf.scalar(0, "int32")), tf.scalar(places - 1, "int32")),
-      known,
-    );
-  };
-  const withoutCls = (image: tf.Tensor3D): tf.Tensor => tf.slice(image, [0, 1, 0]);
-  // Two scales a step, by chance: the classes are the widest products of the step.
-  const random = new Random(stepSeed);
-  const scales = random.shuffle(features.images.map((_, k) => k)).slice(0, 2);
-  return tf.add(
-    mean(scales.map((k) => loss(withoutCls(features.images[k] as tf.Tensor3D), patches))),
-    mean(scales.map((k) => loss(features.captions[k] as tf.Tensor3D, words))),
-  );
-}
-
-function mean<T extends tf.Tensor>(tensors: T[]): T {
-  return tf.div(tf.addN(tensors), tensors.length);
+  return finish(objectiveParts(input));
 }
 
 /**
- * The loss over AMS scores. Only pairs with a gradient (the diagonal and the hardest negatives, at most 3B of B^2, under
- * the hinge) are scored on the tape; `surrogate` = sum of d loss / d S times S has exactly the loss's gradient.
+ * The same in parts: it yields after every layer and every scale, so that the caller can see to other things, and can end it
+ * (`return()`), which frees everything.
+ *
+ * With micro-batches the features of all pairs are made first, without a gradient; the loss over the whole batch gives their
+ * gradient; then each micro-batch is encoded again and takes its share of it. The result is that of the whole batch, in-batch
+ * negatives included. Source: Gao et al., RepL4NLP 2021 (GradCache).
  */
-function attentionObjective(
-  { model, recipe, batch, auxiliary }: ObjectiveInput,
-  features: Features,
-): { loss: number; surrogate: tf.Scalar; thresholds: Thresholds } {
-  const { quirks } = model;
+export function* objectiveParts(input: ObjectiveInput): Generator<void, ObjectiveResult> {
+  const { model, recipe, auxiliary, batch } = input;
   const size = batch.pairs.length;
-  const images = features.images;
-  const captions = features.captions.map((caption, k) =>
-    k === 0 && !quirks.firstScaleText ? (features.captions[1] as tf.Tensor3D) : caption,
-  );
-  const options: ScoreOptions = {
-    threshold: quirks.trainThreshold ? model.thresholds.mined : 0,
-    propagate: quirks.evaluationPropagation,
-  };
-  const weights = images.map((_, k) => parameter(model.parameters, `b${k + 1}`));
-  const { loss, thresholds } = withoutGradient(() =>
-    rankBatch(images, captions, features.words, options, weights, { model, recipe, batch, auxiliary }),
-  );
+  const micro = Math.min(input.microBatch ?? size, size);
+  const names = new Map([...model.parameters].map(([name, variable]) => [variable.name, name]));
+  names.set(auxiliary.logScale.name, "aux.logScale");
+  if (auxiliary.classes !== undefined) names.set(auxiliary.classes.name, "aux.classes");
 
-  const rows: number[] = [];
-  const columns: number[] = [];
-  const factors: number[] = [];
-  const negligible = recipe.negligible * loss.gradient.reduce((most, g) => Math.max(most, Math.abs(g)), 0);
-  loss.gradient.forEach((g, p) => {
-    if (Math.abs(g) <= negligible) return;
-    rows.push(Math.floor(p / size));
-    columns.push(p % size);
-    factors.push(g);
-  });
-  if (factors.length === 0) {
-    // Every hinge is met: a gradient of zero, through one pair.
-    rows.push(0);
-    columns.push(0);
-    factors.push(0);
-  }
-  const row = tf.tensor1d(rows, "int32");
-  const column = tf.tensor1d(columns, "int32");
-  const mask = tf.gather(features.words, column);
-  const totals = images.map((image, k) => {
-    const scores = pairScores(tf.gather(image, row), tf.gather(captions[k] as tf.Tensor3D, column), mask, options);
-    return tf.mul(scores, weights[k] as tf.Variable);
-  });
-  let surrogate = tf.sum<tf.Scalar>(tf.mul(tf.addN(totals), tf.tensor1d(factors)));
-  if (recipe.loss === "contrast") {
-    surrogate = tf.add(surrogate, tf.mul(tf.sum(auxiliary.logScale), loss.scaleGradient ?? 0));
-  }
-  return { loss: loss.loss, surrogate, thresholds };
-}
+  const inputs = batchInputs(input);
+  const gradients: Gradients = new Map();
+  const held: tf.Tensor[] = []; // features and their gradients
+  let traces: Traces | undefined;
+  let head: Head | undefined;
+  let complete = false;
+  try {
+    const whole: Part = { first: 0, size, of: size };
+    let features: Features;
+    if (micro === size) {
+      traces = yield* traceBoth(input, inputs, whole);
+      features = { images: traces.images.values as tf.Tensor3D[], captions: traces.captions.values as tf.Tensor3D[] };
+      held.push(...features.images, ...features.captions);
+    } else {
+      features = yield* plainFeatures(input, inputs, micro, held);
+    }
+    head =
+      recipe.score === "attention"
+        ? yield* attentionHead(input, inputs, features, gradients)
+        : recipe.loss === "hinge"
+          ? yield* vectorHead(input, inputs, features, gradients, micro)
+          : pooledHead(input, inputs, features, gradients);
+    held.push(...[...head.images, ...head.captions].filter((gradient) => gradient !== undefined));
+    tf.dispose([features.images, features.captions]);
 
-/** Scores all pairs of the batch, mines the thresholds scale after scale, and finds the loss and its gradient. */
-function rankBatch(
-  images: tf.Tensor3D[],
-  captions: tf.Tensor3D[],
-  words: tf.Tensor2D,
-  options: ScoreOptions,
-  weights: tf.Variable[],
-  { model, recipe, batch, auxiliary }: Pick<ObjectiveInput, "model" | "recipe" | "batch" | "auxiliary">,
-): { loss: ScoreLoss; thresholds: Thresholds } {
-  const size = batch.pairs.length;
-  const wordMask = words.dataSync();
-  const total = new Float32Array(size * size);
-  let thresholds: Thresholds = model.thresholds;
-  images.forEach((image, k) => {
-    const { scores, strongest } = allScores(image, captions[k] as tf.Tensor3D, words, options);
-    const values = scores.dataSync();
-    const weight = (weights[k] as tf.Variable).dataSync()[0] as number;
-    for (let p = 0; p < total.length; p++) total[p]! += weight * values[p]!;
-    const input = { scores: values, strongest: strongest.dataSync(), images: size, captions: size };
-    thresholds = mineThresholds({ ...input, words: words.shape[1], wordMask }, thresholds);
-    tf.dispose([scores, strongest]);
-  });
-  const same = model.quirks.sameImageNegatives
-    ? (i: number, j: number): boolean => batch.pairs[i]?.item === batch.pairs[j]?.item
-    : undefined;
-  const loss =
-    recipe.loss === "hinge"
-      ? hardestHinge(total, size, recipe.margin, same)
-      : contrast(total, size, Math.exp(auxiliary.logScale.dataSync()[0] as number), same);
-  return { loss, thresholds };
+    if (traces !== undefined) {
+      yield* traces.images.pullback(head.images, gradients);
+      yield* traces.captions.pullback(head.captions, gradients);
+    } else {
+      for (let first = 0; first < size; first += micro) {
+        const part: Part = { first, size: Math.min(micro, size - first), of: size };
+        traces = yield* traceBoth(input, inputs, part);
+        tf.dispose([traces.images.values, traces.captions.values]);
+        const share = (whole: (tf.Tensor | undefined)[]): (tf.Tensor | undefined)[] =>
+          whole.map((gradient) => gradient && tf.keep(tf.slice(gradient, part.first, part.size)));
+        for (const [trace, all] of [
+          [traces.images, head.images],
+          [traces.captions, head.captions],
+        ] as const) {
+          const own = share(all);
+          held.push(...own.filter((gradient) => gradient !== undefined));
+          yield* trace.pullback(own, gradients);
+          tf.dispose(own.filter((gradient) => gradient !== undefined));
+        }
+        traces.images.dispose();
+      }
+    }
+    complete = true;
+    const { loss, thresholds, queue } = head;
+    const named = [...gradients].map(([name, gradient]) => [names.get(name) as string, gradient] as const);
+    return { loss, thresholds, gradients: new Map(named), ...(queue === undefined ? {} : { queue }) };
+  } finally {
+    traces?.images.dispose();
+    traces?.captions.dispose();
+    tf.dispose([held, inputs.pixels, inputs.ids, inputs.mask, inputs.words]);
+    if (!complete) tf.dispose([...gradients.values(), head?.queue?.images, head?.queue?.captions].filter((t) => t !== undefined)); // prettier-ignore
+  }
 }

@@ -76,12 +76,17 @@ export function applyAdam(
   }
 }
 
-/** The L2 norm over all gradients together. */
+/** The L2 norm over all gradients together. Squares are made of one gradient at a time: all of them would be a second model. */
 export function globalNorm(gradients: Map<string, tf.Tensor>): number {
-  return tf.tidy(() => {
-    const squares = [...gradients.values()].map((g) => tf.sum(tf.square(g)));
-    return Math.sqrt(tf.sum(tf.stack(squares)).dataSync()[0] as number);
-  });
+  const native = nativeOps();
+  const squares = [...gradients.values()].map((g) =>
+    native === undefined
+      ? tf.tidy(() => tf.sum(tf.square(g)))
+      : tf.tidy(() => tf.mul(native.halfSquaredNorm(g), tf.scalar(2))),
+  );
+  const norm = tf.tidy(() => Math.sqrt(tf.sum(tf.stack(squares)).dataSync()[0] as number));
+  tf.dispose(squares);
+  return norm;
 }
 
 /** Scales all gradients by limit / (norm + 1e-6) where that is below 1; disposes of the ones it replaces. */

@@ -1,7 +1,18 @@
 /** What a recipe is: everything about a training that is not the model and not the data. */
+import type { RandAugment } from "../data/randAugment.js";
 import type { Precision } from "../engine/matrixProduct.js";
 import { AmsError } from "../errors.js";
-import { quirks, type Quirks } from "../model/quirks.js";
+import type { ModelHead } from "../model/head.js";
+import type { Quirks } from "../model/quirks.js";
+import { amsCorrected } from "./recipes/amsCorrected.js";
+import { amsPublished } from "./recipes/amsPublished.js";
+import { fne } from "./recipes/fne.js";
+import { naaf } from "./recipes/naaf.js";
+import { scenesContrast } from "./recipes/scenesContrast.js";
+import { scenesHinge } from "./recipes/scenesHinge.js";
+import { scenesPretrain } from "./recipes/scenesPretrain.js";
+import { uarda } from "./recipes/uarda.js";
+import { vse } from "./recipes/vse.js";
 
 export interface Recipe {
   name: string;
@@ -16,6 +27,12 @@ export interface Recipe {
   scale: number;
   /** Pairs whose gradient is below this share of the largest are left out of it; 0: the exact gradient. */
   negligible: number;
+  /** What the model makes of the encoders' outputs and how it scores; absent: AMS's six scales. */
+  head?: ModelHead;
+  /** Which mined threshold evaluation uses. */
+  evaluationThreshold: "safe" | "mined";
+  /** Negatives from a queue of momentum features instead of the batch; pooled scores under the hinge. */
+  queue?: QueueOptions;
   quirks: Quirks;
   batchSize: number;
   epochs: number;
@@ -33,6 +50,8 @@ export interface Recipe {
   cropRatio: [number, number];
   /** Probability of a horizontal flip. */
   flip: number;
+  /** Further changes to training images; absent: none. */
+  randAugment?: RandAugment;
   /** Share of the patches that a training step looks at, until this share of all steps is done. */
   patches: { keep: number; until: number };
   /** Weight of the labels of the data (what is in a patch, what a phrase names); 0: captions and images alone. */
@@ -42,93 +61,27 @@ export interface Recipe {
   seed: number;
 }
 
-const published: Recipe = {
-  name: "ams-published",
-  summary: "AMS exactly as its published code trains it, quirks included",
-  score: "attention",
-  loss: "hinge",
-  margin: 0.2,
-  scale: 1,
-  negligible: 0,
-  quirks: quirks.published,
-  batchSize: 32,
-  epochs: 25,
-  learningRate: 2e-5,
-  schedule: { kind: "drops", epochs: [5, 15] },
-  weightDecay: 0,
-  clip: 2,
-  sampling: "captions",
-  cropScale: [0.5, 1],
-  cropRatio: [3 / 4, 4 / 3],
-  flip: 0.5,
-  patches: { keep: 1, until: 0 },
-  labels: 0,
-  precision: "float32",
-  seed: 3407,
-};
-
-/** The encoders of the small model have no pretraining to start from: this is theirs. */
-const scenesPretrain: Recipe = {
-  ...published,
-  name: "scenes-pretrain",
-  summary: "first stage for scenes: pooled contrast and the labels of patches and phrases, from random encoders",
-  score: "pooled",
-  loss: "contrast",
-  scale: 10,
-  quirks: quirks.corrected,
-  batchSize: 128,
-  epochs: 20,
-  learningRate: 1.3e-3,
-  schedule: { kind: "cosine", warmup: 0.05 },
-  weightDecay: 0.05,
-  dropout: 0,
-  sampling: "images",
-  cropScale: [0.8, 1],
-  cropRatio: [0.9, 1.1],
-  flip: 0,
-  patches: { keep: 0.5, until: 0.8 },
-  labels: 1,
-  precision: "bfloat16",
-};
-
-/** Second stage: the AMS score itself. Of a batch's 1,024 pairs some 80 carry all but a thousandth of the gradient. */
-const scenesContrast: Recipe = {
-  ...scenesPretrain,
-  name: "scenes-contrast",
-  summary: "second stage for scenes: the AMS score under InfoNCE, from pretrained encoders",
-  score: "attention",
-  scale: 5,
-  negligible: 1e-3,
-  batchSize: 32,
-  epochs: 1,
-  learningRate: 3e-4,
-  patches: { keep: 1, until: 0 },
-  labels: 0,
-};
-
-/** Third stage: the published loss, with crops that keep things in the picture and no flips (captions say left and right). */
-const scenesHinge: Recipe = {
-  ...scenesContrast,
-  name: "scenes-hinge",
-  summary: "third stage for scenes: the AMS score under the published hinge",
-  loss: "hinge",
-  negligible: 0,
-  learningRate: 1e-4,
-};
+/** FNE's negatives. */
+export interface QueueOptions {
+  /** Features of images and of captions that are kept. */
+  size: number;
+  /** The momentum copies are m = momentum m + (1 - momentum) parameters after every step. */
+  momentum: number;
+  /** The first epoch (0-based) with sampled negatives; before it the hardest of the batch. */
+  from: number;
+  /** More statistics than this, of positives and of negatives, say something. */
+  enough: number;
+  /** How many wrong pairs there are for a right one. */
+  prior: number;
+  /** A candidate that is a negative with this probability at least has the weight of its distance alone. */
+  certain: number;
+}
 
 export const recipes: Record<string, Recipe> = Object.fromEntries(
-  [
-    published,
-    {
-      ...published,
-      name: "ams-corrected",
-      summary: "AMS as its paper describes it: every quirk of the published code put right",
-      quirks: quirks.corrected,
-    },
-    scenesPretrain,
-    scenesContrast,
-    scenesHinge,
-  ].map((recipe) => [recipe.name, recipe]),
+  [amsPublished, amsCorrected, scenesPretrain, scenesContrast, scenesHinge, naaf, uarda, fne, vse].map((recipe) => [
+    recipe.name,
+    recipe,
+  ]),
 );
 
 /** The recipe of a name. */

@@ -12,6 +12,8 @@ export interface StepRecord {
   /** Global L2 norm before clipping. */
   gradientNorm: number;
   imagesPerSecond: number;
+  /** Seconds that the step waited for its batch: near 0 where data is prepared as fast as it is used. */
+  waited?: number;
 }
 
 export interface EpochRecord {

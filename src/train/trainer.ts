@@ -1,34 +1,46 @@
 /** The trainer: runs a recipe on a model and a data set, writes down what happens, and can be stopped and resumed. */
-import { appendFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { breathe, type Context } from "../context.js";
-import { batches, type Pair } from "../data/batches.js";
+import { batches } from "../data/batches.js";
 import type { Dataset, Item } from "../data/dataset.js";
 import type { MimeBundle } from "../display.js";
 import { displaySymbol } from "../display.js";
 import { AmsError } from "../errors.js";
 import { evaluate } from "../evaluate/index.js";
 import type { Model } from "../model/ams.js";
+import { inputOf } from "../model/config.js";
+import { shapeModel } from "../model/head.js";
+import type { Quirks } from "../model/quirks.js";
 import { saveModel } from "../model/store.js";
 import { amsHome } from "../paths.js";
-import { Random } from "../random.js";
+import { writeWhole, writing } from "../writing.js";
 import { restoreCheckpoint, saveCheckpoint } from "./checkpoint.js";
-import { checkMemory } from "./memory.js";
+import { writeEnvironment } from "./environment.js";
+import { availableMemory, checkMemory, type Frugality } from "./memory.js";
+import { epochOrder } from "./order.js";
+import { continuePublished } from "./published.js";
 import { recipeOf, type Recipe } from "./recipe.js";
 import type { EpochRecord, StepRecord, TrainingState } from "./records.js";
+import { skippedImages } from "./skipped.js";
 import { DivergedError, trainStep } from "./step.js";
-import { auxiliaryMap, disposeTraining, openFolder, prepare, type Training } from "./training.js";
+import { auxiliaryMap, disposeTraining, logSteps, openFolder, prepare, type Training } from "./training.js";
 
 export interface TrainOptions {
   /** Name of a recipe; default: the one that the model was built for. */
   recipe?: string;
   /** Changes to the recipe, e.g. `{ flip: 0 }`. */
   overrides?: Partial<Recipe>;
+  /** Quirks of the published code switched against the recipe; without a recipe, against what the model was built with. */
+  quirks?: Partial<Quirks>;
   epochs?: number;
   /** Stop after this many steps in all, also within an epoch. */
   steps?: number;
   batchSize?: number;
   learningRate?: number;
+  /** Keep the inputs of every layer only and compute its inside again for the gradient: a third more time, far less memory. */
+  recompute?: boolean;
+  /** Pairs that are encoded together (the loss still sees the whole batch): less memory, the same update. Default: the batch. */
+  microBatch?: number;
   seed?: number;
   /** Split to train on. Default "train". */
   split?: string;
@@ -36,6 +48,8 @@ export interface TrainOptions {
   name?: string;
   /** Go on with the run of this name from its last checkpoint. */
   resume?: boolean;
+  /** Go on where the training was that wrote this checkpoint of the published code; the model must have its weights. */
+  startFrom?: string;
   /** Images of `val` to evaluate after every epoch (0 none). Default: all, at most 500. */
   validate?: number;
   /** Seconds between checkpoints inside an epoch. Default 600. */
@@ -54,6 +68,8 @@ export interface Run {
   options: Record<string, unknown>;
   steps: StepRecord[];
   epochs: EpochRecord[];
+  /** Ids of the images that could not be read and were skipped; more about them is in skipped.jsonl. */
+  skippedImages: string[];
   /** "training" only in the run.json of one that runs, or whose process was killed. */
   status: "training" | "finished" | "stopped";
   model: Model;
@@ -63,14 +79,22 @@ export interface Run {
 }
 
 /**
- * Trains `model` in place and returns the run. Aborting the context's signal stops after the current step, with a
- * checkpoint. Errors: an empty split, a batch larger than the split, a loss that is not a number (with the step), a
- * resume on other data or without a checkpoint.
+ * Trains the model in place and returns the run; where the recipe has another head than the model (NAAF's and others'), a copy with
+ * that head, which is the run's model. Aborting the context's signal stops within a second, with a
+ * checkpoint of the last step that was finished. Errors: an empty split, a batch larger than the split, a step that needs more than
+ * the `available` bytes (before anything is written), a loss that is not a number (with the step), a resume on other data or
+ * without a checkpoint.
  */
-export async function train(model: Model, dataset: Dataset, options: TrainOptions, context: Context): Promise<Run> {
-  const recipe = effectiveRecipe(model, options);
+export async function train(
+  given: Model,
+  dataset: Dataset,
+  options: TrainOptions,
+  context: Context,
+  available = availableMemory(given.config),
+): Promise<Run> {
+  const recipe = effectiveRecipe(given, options);
   const items = splitItems(dataset, options.split ?? "train");
-  checkMemory(model.config, recipe);
+  const frugality: Frugality = { recompute: options.recompute, microBatch: options.microBatch };
   const pairsPerEpoch = recipe.sampling === "images" ? items.length : items.reduce((n, i) => n + i.captions.length, 0);
   const stepsPerEpoch = Math.floor(pairsPerEpoch / recipe.batchSize);
   if (stepsPerEpoch === 0) {
@@ -79,8 +103,16 @@ export async function train(model: Model, dataset: Dataset, options: TrainOption
       hint: `choose --batch-size ${Math.max(1, Math.floor(pairsPerEpoch / 2))} or less, or a larger split`,
     });
   }
+  const model = shapeModel(given, recipe.head, recipe.name);
+  checkMemory(model.config, recipe, frugality, available);
   const totalSteps = Math.min(options.steps ?? Infinity, stepsPerEpoch * recipe.epochs);
   const totalEpochs = Math.ceil(totalSteps / stepsPerEpoch);
+  if (options.steps !== undefined && options.steps > totalSteps) {
+    const needed = Math.ceil(options.steps / stepsPerEpoch);
+    context.note(
+      `${recipe.epochs} epochs are ${totalSteps} steps, fewer than --steps ${options.steps}: --epochs ${needed} would go so far`,
+    );
+  }
   const name =
     options.name ?? `${recipe.name}-${new Date().toISOString().slice(0, 19).replaceAll(":", "").replace("T", "-")}`;
   if (!/^[\p{L}\p{N}][\p{L}\p{N}_.-]*$/u.test(name)) {
@@ -91,7 +123,9 @@ export async function train(model: Model, dataset: Dataset, options: TrainOption
   }
   const folder = path.join(amsHome(), "runs", name);
   const training = prepare(model, recipe, items, totalSteps, dataset, options);
+  if (options.startFrom !== undefined) continuePublished(options.startFrom, training, stepsPerEpoch, context);
   openFolder(folder, training, options, context);
+  writeEnvironment(folder, recipe, process.cwd());
   model.recipe = recipe.name;
   model.quirks = recipe.quirks;
 
@@ -104,7 +138,7 @@ export async function train(model: Model, dataset: Dataset, options: TrainOption
     const snapshot = state(status, secondsLeft);
     const { display } = options;
     context.progress({
-      label: `training ${name}`,
+      label: "training",
       done: progression.step,
       total: totalSteps,
       note: remark(snapshot) + doing,
@@ -113,11 +147,13 @@ export async function train(model: Model, dataset: Dataset, options: TrainOption
   };
   let lastSave = Date.now();
   const checkpoints = path.join(folder, "checkpoints");
-  let savedStep = options.resume === true && recipe.quirks.resumeSchedule ? progression.step : -1;
+  // The end of an epoch changes no step and is worth a checkpoint all the same.
+  const position = (): string => `${progression.step}/${progression.epoch}/${progression.epochs.length}`;
+  let saved = options.resume === true && recipe.quirks.resumeSchedule ? position() : "";
   const checkpoint = (): void => {
-    if (savedStep === progression.step) return;
+    if (saved === position()) return;
     saveCheckpoint(checkpoints, model, training.adam, auxiliaryMap(training.auxiliary), progression);
-    savedStep = progression.step;
+    saved = position();
     lastSave = Date.now();
   };
 
@@ -128,6 +164,7 @@ export async function train(model: Model, dataset: Dataset, options: TrainOption
     options: progression.options,
     steps: progression.steps,
     epochs: progression.epochs,
+    skippedImages: skipped.images(),
     status,
     model,
     ...(status === "finished" ? {} : { resumeHint: `%ams train --name ${name} --resume` }),
@@ -136,6 +173,8 @@ export async function train(model: Model, dataset: Dataset, options: TrainOption
       return options.display?.(last) ?? { "text/plain": `${name}: ${remark(last)}` };
     },
   });
+  const skipped = skippedImages(folder, context);
+  const input = inputOf(model.config);
   const runSteps = async (): Promise<void> => {
     const began = Date.now();
     const firstStep = progression.step;
@@ -149,9 +188,11 @@ export async function train(model: Model, dataset: Dataset, options: TrainOption
         augmentation: {
           train: true,
           size: model.config.image.pixels,
+          ...(typeof input === "number" ? {} : { regions: input }),
           cropScale: recipe.cropScale,
           cropRatio: recipe.cropRatio,
           flip: recipe.flip,
+          ...(recipe.randAugment === undefined ? {} : { randAugment: recipe.randAugment }),
         },
         tokenizer: model.tokenizer,
         seed: recipe.seed,
@@ -160,11 +201,15 @@ export async function train(model: Model, dataset: Dataset, options: TrainOption
         start: progression.batch,
         onBadImage: options.onBadImage ?? "stop",
       });
+      let asked = performance.now();
       for await (const batch of stream) {
-        const record = trainStep(training, batch, folder);
-        for (const { reason } of batch.skipped) context.note(`skipped an image: ${reason}`);
+        const waited = (performance.now() - asked) / 1000;
+        const record = await trainStep(training, batch, folder, { ...frugality, signal: context.signal });
+        if (record === undefined) break; // interrupted within the step, which a resume makes from its start
+        record.waited = waited;
+        skipped.add(batch, items, record.step);
         progression.steps.push(record);
-        appendFileSync(path.join(folder, "steps.jsonl"), `${JSON.stringify(record)}\n`);
+        logSteps(folder, [record]);
         const perStep = (Date.now() - began) / (progression.step - firstStep);
         report("training", ((totalSteps - progression.step) * perStep) / 1000);
         await breathe();
@@ -172,10 +217,12 @@ export async function train(model: Model, dataset: Dataset, options: TrainOption
         if (Date.now() - lastSave > 1000 * (options.checkpointSeconds ?? 600)) {
           checkpoint();
         }
+        asked = performance.now();
       }
       if (stopped()) break;
       try {
-        await endEpoch(training, dataset, folder, options, context, epochStart, ({ label, done, total }) => {
+        const about = { epochStart, stepsPerEpoch };
+        await endEpoch(training, dataset, folder, options, context, about, ({ label, done, total }) => {
           report("evaluating", 0, `: ${label} ${done}/${total}`);
         });
       } catch (error) {
@@ -206,6 +253,7 @@ export async function train(model: Model, dataset: Dataset, options: TrainOption
     disposeTraining(training);
   }
 
+  skipped.sumUp();
   const status = progression.step >= totalSteps ? "finished" : "stopped";
   report(status, 0);
   const run = runOf(status);
@@ -224,14 +272,23 @@ function keepSteps(checkpoint: () => void, context: Context): void {
 
 function effectiveRecipe(model: Model, options: TrainOptions): Recipe {
   const base = recipeOf(options.recipe ?? model.recipe);
-  return {
+  const quirks = options.overrides?.quirks ?? (options.recipe === undefined ? model.quirks : base.quirks);
+  const recipe: Recipe = {
     ...base,
     ...options.overrides,
+    quirks: { ...quirks, ...options.quirks },
     ...(options.epochs === undefined ? {} : { epochs: options.epochs }),
     ...(options.batchSize === undefined ? {} : { batchSize: options.batchSize }),
     ...(options.learningRate === undefined ? {} : { learningRate: options.learningRate }),
     ...(options.seed === undefined ? {} : { seed: options.seed }),
   };
+  if (recipe.score === "pooled" && recipe.loss === "hinge" && recipe.labels > 0) {
+    throw new AmsError("the hinge over pooled vectors learns from captions and images alone", {
+      where: `recipe ${recipe.name} with the hinge and labels`,
+      hint: "leave out --max-violation, set overrides {labels: 0}, or choose the recipe vse",
+    });
+  }
+  return recipe;
 }
 
 function splitItems(dataset: Dataset, split: string): Item[] {
@@ -246,23 +303,13 @@ function splitItems(dataset: Dataset, split: string): Item[] {
   return items;
 }
 
-/** The pairs of an epoch in their shuffled order. */
-function epochOrder(items: Item[], recipe: Recipe, epoch: number): Pair[] {
-  const random = Random.stream(recipe.seed, `order/${epoch}`);
-  const pairs =
-    recipe.sampling === "images"
-      ? items.map((item, i) => ({ item: i, caption: random.int(item.captions.length) }))
-      : items.flatMap((item, i) => item.captions.map((_, caption) => ({ item: i, caption })));
-  return random.shuffle(pairs);
-}
-
 async function endEpoch(
   training: Training,
   dataset: Dataset,
   folder: string,
   options: TrainOptions,
   context: Context,
-  epochStart: number,
+  { epochStart, stepsPerEpoch }: { epochStart: number; stepsPerEpoch: number },
   evaluating: Context["progress"],
 ): Promise<void> {
   const { model, recipe, progression } = training;
@@ -278,7 +325,7 @@ async function endEpoch(
     const evaluation = await evaluate(
       model,
       dataset,
-      { split: "val", images, pooled: recipe.score === "pooled" },
+      { split: "val", images, pooled: recipe.score === "pooled", onBadImage: options.onBadImage ?? "stop" },
       remarks,
     );
     const { split, images: gallery, captions, i2t, t2i, rsum, ties, interval } = evaluation;
@@ -288,14 +335,19 @@ async function endEpoch(
       saveModel(model, path.join(folder, "best"));
     }
   }
-  progression.epochs.push(record);
-  Object.assign(progression, { epoch: epoch + 1, batch: 0 });
+  // What --steps ends within an epoch is measured all the same; going on later makes the rest of that epoch, and its record anew.
+  progression.epochs = [...progression.epochs.filter((other) => other.epoch !== epoch), record];
+  if (progression.batch >= stepsPerEpoch) Object.assign(progression, { epoch: epoch + 1, batch: 0 });
 }
 
 function writeRun(run: Run): void {
-  const { name, recipe, options, epochs, status, steps } = run;
-  const text = JSON.stringify({ name, recipe, options, status, steps: steps.length, epochs }, null, 2);
-  writeFileSync(path.join(run.folder, "run.json"), `${text}\n`);
+  const { name, recipe, options, epochs, status, steps, skippedImages: missed } = run;
+  const skipped = missed.length === 0 ? {} : { skippedImages: missed.length };
+  const text = JSON.stringify({ name, recipe, options, status, steps: steps.length, ...skipped, epochs }, null, 2);
+  const file = path.join(run.folder, "run.json");
+  writing(file, () => {
+    writeWhole(file, [`${text}\n`]);
+  });
 }
 
 /** "epoch 2/5, loss 4.21, 83 images/s, val rSum 312.4, 2 min left" */

@@ -1,5 +1,5 @@
 /** The state of a training: what it works on, and its folder, new or restored. */
-import { existsSync, mkdirSync, renameSync } from "node:fs";
+import { appendFileSync, existsSync, mkdirSync, renameSync, statSync } from "node:fs";
 import path from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
 import type { Context } from "../context.js";
@@ -7,11 +7,14 @@ import type { Dataset, Item } from "../data/dataset.js";
 import { AmsError } from "../errors.js";
 import type { Model } from "../model/ams.js";
 import { Random } from "../random.js";
-import { restoreCheckpoint, type Progression } from "./checkpoint.js";
+import { writeWhole, writing } from "../writing.js";
+import { checkpointsIn, restoreCheckpoint, type Progression } from "./checkpoint.js";
 import { labelClasses } from "./labels.js";
 import type { Auxiliary } from "./objective.js";
 import { createAdam, type Adam } from "./optimiser.js";
+import { createQueue, queueVariables } from "./queue.js";
 import type { Recipe } from "./recipe.js";
+import type { StepRecord } from "./records.js";
 import type { TrainOptions } from "./trainer.js";
 
 /** Everything that changes while a training runs. */
@@ -50,6 +53,7 @@ export function prepare(
     ...(classes.length === 0
       ? {}
       : { classes: tf.tidy(() => tf.variable(tf.tensor2d(start, [classes.length, embed]))) }),
+    ...(recipe.queue === undefined ? {} : { queue: createQueue(model, recipe.queue) }),
   };
   const { display: _display, overrides, ...plain } = options;
   return {
@@ -72,7 +76,12 @@ export function prepare(
       options: {
         ...plain,
         ...(overrides === undefined ? {} : { overrides }),
-        data: { name: dataset.name, root: dataset.root },
+        quirks: recipe.quirks,
+        data: {
+          name: dataset.name,
+          root: dataset.root,
+          ...(dataset.opened === undefined ? {} : { opened: dataset.opened }),
+        },
       },
       steps: [],
       epochs: [],
@@ -81,8 +90,12 @@ export function prepare(
 }
 
 /** The auxiliary variables by name. */
-export function auxiliaryMap({ logScale, classes }: Auxiliary): Map<string, tf.Variable> {
-  return new Map([["logScale", logScale], ...(classes === undefined ? [] : [["classes", classes] as const])]);
+export function auxiliaryMap({ logScale, classes, queue }: Auxiliary): Map<string, tf.Variable> {
+  return new Map([
+    ["logScale", logScale],
+    ...(classes === undefined ? [] : [["classes", classes] as const]),
+    ...(queue === undefined ? [] : queueVariables(queue)),
+  ]);
 }
 
 /** Frees what is not the model. */
@@ -115,15 +128,37 @@ export function openFolder(folder: string, training: Training, options: TrainOpt
     );
     // The published code restarts at epoch 0 with the weights alone.
     if (recipe.quirks.resumeSchedule) {
+      if (options.steps !== undefined && found.step >= options.steps) {
+        throw new AmsError(`${found.step} steps are done already: nothing is left to train`, {
+          where: `--steps ${options.steps} of run "${options.name}"`,
+          hint: `--steps counts from the run's beginning: give --steps above ${found.step}`,
+        });
+      }
       Object.assign(progression, { ...found, options: progression.options });
+      // The log goes on from the checkpoint: later steps are made again, and a kill may have cut its last line short.
+      const log = stepLog(folder);
+      writing(log, () => {
+        writeWhole(
+          log,
+          found.steps.map((record) => `${JSON.stringify(record)}\n`),
+        );
+      });
     } else {
+      context.note(
+        `the published recipe begins again at epoch 1 with the weights of step ${found.step}; to go on where it stopped: --quirk resumeSchedule=corrected`,
+      );
       for (const { first, second } of training.adam.moments.values()) tf.dispose([first, second]);
       training.adam = createAdam();
-      // Steps are counted from 0 again: the old checkpoints would be taken for newer ones.
-      renameSync(checkpoints, `${checkpoints}-until-step-${found.step}-${Date.now()}`);
+      // Steps are counted from 0 again: the old checkpoints and log would be taken for newer ones.
+      const suffix = `until-step-${found.step}-${Date.now()}`;
+      renameSync(checkpoints, `${checkpoints}-${suffix}`);
+      if (existsSync(stepLog(folder))) renameSync(stepLog(folder), path.join(folder, `steps-${suffix}.jsonl`));
     }
   } else {
-    if (existsSync(folder)) {
+    // A folder without a checkpoint is what a process leaves that is killed before its first step: nothing is in it.
+    const log = stepLog(folder);
+    const began = existsSync(log) && statSync(log).size > 0;
+    if (began || checkpointsIn(path.join(folder, "checkpoints")).length > 0) {
       throw new AmsError(`there is a run named ${path.basename(folder)} already`, {
         where: folder,
         hint: "choose another --name, or add --resume to go on with it",
@@ -139,4 +174,18 @@ export function openFolder(folder: string, training: Training, options: TrainOpt
       cause,
     });
   }
+  logSteps(folder, []); // a run is there once it has a log
+}
+
+/** The run's log: one line of JSON a step. */
+function stepLog(folder: string): string {
+  return path.join(folder, "steps.jsonl");
+}
+
+/** Adds steps to the run's log. Throws an AmsError where the disk is full. */
+export function logSteps(folder: string, steps: StepRecord[]): void {
+  const file = stepLog(folder);
+  writing(file, () => {
+    appendFileSync(file, steps.map((record) => `${JSON.stringify(record)}\n`).join(""));
+  });
 }

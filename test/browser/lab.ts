@@ -2,7 +2,7 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -40,8 +40,35 @@ export interface Lab {
   open(notebook: string): Promise<void>;
   /** Runs all cells of the open notebook and resolves to them, outputs included. */
   runAll(timeoutSeconds: number): Promise<NotebookCell[]>;
+  /** Runs the cells from one number up to another (without it), each to its end. */
+  run(from: number, to: number): Promise<void>;
+  /** The text of an expression's value in the kernel of the open notebook. */
+  evaluate(expression: string): Promise<string>;
+  /** Writes the open notebook to its file. */
+  save(): Promise<void>;
+  /** A command of JupyterLab by its id. */
+  command(id: string, args?: Record<string, unknown>): Promise<unknown>;
   cells(): Promise<NotebookCell[]>;
+  /** With AMS_SCREENSHOTS set: a picture of the page in that folder, for people to look at. */
+  picture(name: string): Promise<void>;
   close(): Promise<void>;
+}
+
+/** A notebook of code cells for this kernel. */
+export function notebookOf(sources: string[]): object {
+  return {
+    cells: sources.map((source, i) => ({
+      cell_type: "code",
+      execution_count: null,
+      id: `cell-${i}`,
+      metadata: {},
+      outputs: [],
+      source,
+    })),
+    metadata: { kernelspec: { display_name: "TypeScript (AMS)", language: "typescript", name: "ams" } },
+    nbformat: 4,
+    nbformat_minor: 5,
+  };
 }
 
 /** `$AMS_CHROMIUM`, Debian's Chromium or an installed Chrome. */
@@ -102,6 +129,24 @@ export async function startLab(options: {
       pageErrors,
       close,
       cells: () => readCells(page),
+      run: async (from, to) => {
+        for (let cell = from; cell < to; cell++) await page.evaluate(runCell, cell);
+      },
+      evaluate: async (expression) => {
+        const answer = await page.evaluate(evaluateInKernel, expression);
+        if (answer.status !== "ok") throw new Error(`${expression}: ${answer.evalue ?? answer.status}`);
+        return answer.data?.["text/plain"] ?? "";
+      },
+      save: async () => {
+        await page.evaluate(runCommand, { id: "docmanager:save" });
+      },
+      command: (id, args) => page.evaluate(runCommand, { id, ...(args === undefined ? {} : { args }) }),
+      picture: async (name) => {
+        const place = process.env["AMS_SCREENSHOTS"];
+        if (place === undefined) return;
+        mkdirSync(place, { recursive: true });
+        await page.screenshot({ path: path.join(place, `${name}.png`) });
+      },
       open: async (notebook) => {
         const place = notebook.split("/").map(encodeURIComponent).join("/");
         await page.goto(`${url}/lab/tree/${place}?token=${token}`);
@@ -125,19 +170,51 @@ export async function startLab(options: {
 const overrides = {
   "@jupyterlab/apputils-extension:notification": { fetchNews: "false", checkForUpdates: false },
   "@jupyterlab/notebook-extension:tracker": { windowingMode: "none" },
+  "@jupyter-widgets/jupyterlab-manager:plugin": { saveState: true },
 };
 
 // These functions run inside the page, where JupyterLab's application is exposed as `jupyterapp`.
 
 interface JupyterApp {
-  commands: { execute(id: string): Promise<unknown> };
+  commands: { execute(id: string, args?: Record<string, unknown>): Promise<unknown> };
   shell: {
     /** null until the notebook is open. */
     currentWidget: {
-      content: { model: { toJSON(): { cells: NotebookCell[] } } };
-      sessionContext?: { session?: { kernel?: { status: string } | null } | null };
+      content: { activeCellIndex: number; model: { toJSON(): { cells: NotebookCell[] } } };
+      sessionContext?: { session?: { kernel?: Kernel | null } | null };
     } | null;
   };
+}
+
+interface Kernel {
+  status: string;
+  requestExecute(content: object): { done: Promise<{ content: { user_expressions: { value: Evaluated } } }> };
+}
+
+interface Evaluated {
+  status: string;
+  evalue?: string;
+  data?: Record<string, string>;
+}
+
+function runCommand({ id, args }: { id: string; args?: Record<string, unknown> }): Promise<unknown> {
+  const { jupyterapp } = globalThis as unknown as { jupyterapp: JupyterApp };
+  // What a command returns may be a part of the page, which cannot leave it.
+  return jupyterapp.commands.execute(id, args).then(() => null);
+}
+
+async function runCell(index: number): Promise<void> {
+  const { jupyterapp } = globalThis as unknown as { jupyterapp: JupyterApp };
+  if (jupyterapp.shell.currentWidget !== null) jupyterapp.shell.currentWidget.content.activeCellIndex = index;
+  await jupyterapp.commands.execute("notebook:run-cell");
+}
+
+async function evaluateInKernel(expression: string): Promise<Evaluated> {
+  const { jupyterapp } = globalThis as unknown as { jupyterapp: JupyterApp };
+  const kernel = jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel;
+  const content = { code: "", store_history: false, allow_stdin: false, user_expressions: { value: expression } };
+  const reply = await kernel?.requestExecute(content).done;
+  return reply?.content.user_expressions.value ?? { status: "no kernel" };
 }
 
 function kernelIsIdle(): boolean {

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
 import { installKernel } from "../../kernel/install/index.js";
-import { findBrowser, startLab, type Lab, type NotebookCell, type Output } from "./lab.js";
+import { findBrowser, notebookOf, startLab, type Lab, type NotebookCell, type Output } from "./lab.js";
 
 const browser = findBrowser();
 
@@ -20,20 +20,6 @@ const sources = [
   'const wrong: number = "text";',
 ];
 
-const notebook = {
-  cells: sources.map((source, i) => ({
-    cell_type: "code",
-    execution_count: null,
-    id: `cell-${i}`,
-    metadata: {},
-    outputs: [],
-    source,
-  })),
-  metadata: { kernelspec: { display_name: "TypeScript (AMS)", language: "typescript", name: "ams" } },
-  nbformat: 4,
-  nbformat_minor: 5,
-};
-
 describe("a notebook in JupyterLab", { skip: browser === undefined ? "no Chromium on this machine" : false }, () => {
   const folder = mkdtempSync(path.join(tmpdir(), "ams browser "));
   let lab: Lab;
@@ -42,7 +28,7 @@ describe("a notebook in JupyterLab", { skip: browser === undefined ? "no Chromiu
   before(async () => {
     const kernelPath = path.join(folder, "share");
     await installKernel({ folder: kernelPath });
-    writeFileSync(path.join(folder, "mini.ipynb"), JSON.stringify(notebook));
+    writeFileSync(path.join(folder, "mini.ipynb"), JSON.stringify(notebookOf(sources)));
     lab = await startLab({ root: folder, browser: browser ?? "", kernelPath });
     await lab.open("mini.ipynb");
     cells = await lab.runAll(120);

@@ -54,6 +54,22 @@ async function run(
 
 const withWork = (line: string, signal?: AbortSignal): Promise<Outcome> => run(line, signal, [work]);
 
+test("control characters that come from data reach no terminal", async () => {
+  const text = "a\tdog\u001b[2Jon the\r\u009bbeach\nand";
+  const told = (fails: boolean): Command => ({
+    ...(work as unknown as Command),
+    run: (_, context) => {
+      context.note(text);
+      if (fails) throw new AmsError(text);
+      return Promise.resolve({ value: 7, [displaySymbol]: () => ({ "text/plain": text, "text/html": "" }) });
+    },
+  });
+  const clean = "a\tdog\ufffd[2Jon the\ufffd\ufffdbeach\nand\n";
+  const { out, err } = await run("work", undefined, [told(false)]);
+  assert.deepEqual([out, err], [clean, clean]);
+  assert.equal((await run("work", undefined, [told(true)])).err, clean + clean);
+});
+
 describe("the command line", () => {
   test("prints the result's text on stdout, progress and notes on stderr", async () => {
     const { code, out, err } = await withWork("work");

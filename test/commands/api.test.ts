@@ -50,7 +50,7 @@ describe("typed calls", () => {
     assert.equal(contexts.length, 1);
   });
 
-  test("the public API has every verb, evaluate under both names, and frame", () => {
+  test("the public API has every verb, evaluate under both names, frame and widget", () => {
     const names = [
       "doctor",
       "engine",
@@ -59,12 +59,18 @@ describe("typed calls", () => {
       "train",
       "eval",
       "evaluate",
+      "compare",
       "plot",
+      "index",
       "search",
+      "run",
       "runs",
       "export",
+      "inspect",
       "frame",
+      "widget",
     ];
     assert.deepEqual(Object.keys(createApi()).sort(), names.sort());
+    assert.throws(() => createApi().widget({ esm: "export default {}" }), /widgets need a notebook/);
   });
 });

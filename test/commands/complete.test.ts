@@ -14,7 +14,13 @@ writeFileSync(path.join(folder, ".hidden"), "");
 const around: Surroundings = {
   cwd: folder,
   names: (source) =>
-    ({ run: ["first", "second"], split: ["train", "test", "test-style"], model: ["scenes-small"] })[source],
+    ({
+      run: ["first", "second"],
+      split: ["train", "test", "test-style"],
+      model: ["scenes-small"],
+      encoder: ["bert-base-uncased", "google/vit-base-patch16-384"],
+      index: ["photos"],
+    })[source],
 };
 
 /** What Tab offers at the mark | of a line. */
@@ -81,5 +87,7 @@ describe("completion", () => {
     assert.deepEqual(offers("data ph|", commands), ["photos/"]);
     assert.deepEqual(offers("eval --checkpoint sc|", commands), ["scenes-small"]);
     assert.deepEqual(offers("train --recipe ams-c|", commands), ["ams-corrected"]);
+    assert.deepEqual(offers("build --vision goo|", commands), ["google/vit-base-patch16-384"]);
+    assert.deepEqual(offers("build --text ./ph|", commands), ['"./photo one.jpg"', "./photos/"]);
   });
 });

@@ -169,7 +169,7 @@ describe("the real table", () => {
     );
     assert.equal(command.name, "eval");
     assert.deepEqual(
-      [read["split"], read["data"], read["root"], read["checkpoint"]],
+      [read["split"], read["data"], read["root"], read["resume"]],
       ["test", "flickr30k", "/f30k", "best"],
     );
   });
@@ -183,6 +183,6 @@ describe("the real table", () => {
     assert.match(refusal("train --recipe ams-publishd", commands).hint ?? "", /ams-published/);
     assert.match(refusal("build --size smal", commands).hint ?? "", /small/);
     assert.match(refusal("plot atention", commands).hint ?? "", /attention/);
-    assert.match(refusal("plot", commands).hint ?? "", /attention, recall, history, gallery/);
+    assert.match(refusal("plot", commands).hint ?? "", /attention, recall, history, runs, gallery/);
   });
 });

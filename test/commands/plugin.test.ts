@@ -40,7 +40,7 @@ describe("the kernel plugin", () => {
     assert.equal(type("train --epochs 5"), "Run");
     assert.equal(type(" evaluate"), "Evaluation");
     assert.equal(type("train --test --resume x"), "Evaluation");
-    assert.equal(type("data scenes"), "Dataset");
+    assert.equal(type("data scenes"), "OpenedDataset");
     assert.equal(type(""), "Displayable");
     assert.equal(type("train --help"), "Displayable");
     assert.equal(type("nonsense"), "unknown");
@@ -50,7 +50,7 @@ describe("the kernel plugin", () => {
     const file = /^import\((".*")\)\.Run$/.exec(returnType("train"))?.[1] ?? "";
     assert.ok(existsSync(`${JSON.parse(file) as string}.js`));
     assert.ok(path.isAbsolute(JSON.parse(file) as string));
-    assert.match(plugin.globals[0]?.type ?? "", /\.Api$/);
+    assert.match(plugin.globals?.[0]?.type ?? "", /\.Api$/);
   });
 
   test("Tab completes verbs and options", async () => {
@@ -59,11 +59,13 @@ describe("the kernel plugin", () => {
   });
 
   test("the typed global has the same verbs and runs under the host's cell", async () => {
-    const ams = plugin.globals[0]?.value as Record<string, (options?: unknown) => Promise<unknown>>;
+    const ams = plugin.globals?.[0]?.value as Record<string, (options?: unknown) => Promise<unknown>>;
     let runs = 0;
     await plugin.start?.({
       cwd: process.cwd(),
       note: () => undefined,
+      widgets: {} as never,
+      comms: { register: () => () => undefined } as never,
       run: (work) => {
         runs += 1;
         return work(context);

@@ -138,6 +138,15 @@ describe("models", () => {
     assert.equal(checkpointFolder(fresh(), tiny), tiny);
   });
 
+  test("a run without a best model is found by its newest checkpoint", () => {
+    const checkpoints = path.join(folder, "unvalidated", "checkpoints");
+    for (const step of ["step-00000000", "step-00000012", "step-00000020.damaged"]) {
+      mkdirSync(path.join(checkpoints, step), { recursive: true });
+      for (const name of ["config.json", "state.json"]) writeFileSync(path.join(checkpoints, step, name), "{}");
+    }
+    assert.equal(checkpointFolder(fresh(), "unvalidated"), path.join(checkpoints, "step-00000012"));
+  });
+
   test("a missing checkpoint says where it looked and what there is", async () => {
     const text = await lines(run(evalCommand, { data: dataset, checkpoint: "no-such-model" }));
     assert.match(text, /there is no model "no-such-model"/);
@@ -148,12 +157,16 @@ describe("models", () => {
     assert.match(await lines(run(buildCommand, { checkpoint: tiny, size: "base" })), /size tiny, not base/);
     const text = await lines(run(trainCommand, { data: dataset, checkpoint: tiny, size: "small" }));
     assert.match(text, /size tiny, not small/);
-    assert.match(text, /--size tiny/);
+    assert.match(text, /leave out --size/);
   });
 
   test("a built model is the session's, and shows its parts", async () => {
     const session = fresh();
-    const model = await buildCommand.run(checkOptions(buildCommand, { checkpoint: tiny }), silentContext, session);
+    const model = await buildCommand.run(
+      checkOptions(buildCommand, { checkpoint: tiny }) as never,
+      silentContext,
+      session,
+    );
     assert.ok(isDisplayable(model));
     const bundle = await model[displaySymbol]();
     assert.ok(session.model === model);
@@ -163,6 +176,18 @@ describe("models", () => {
       [...model.parameters.values()].reduce((sum, v) => sum + v.size, 0),
     );
     assert.match(bundle["text/plain"], /image: projections +9,504/);
+    for (const row of [
+      /a step +\d+ pairs, .*FLOP/,
+      /memory .* for a step/,
+      /speed .*FLOP\/s measured here/,
+      /training .* epochs/,
+    ]) {
+      assert.match(bundle["text/plain"], row);
+    }
+    const { plan } = buildCommand.json(model) as {
+      plan: { flops: { total: number }; speed: { secondsPerStep: number } };
+    };
+    assert.ok(plan.flops.total > 0 && plan.speed.secondsPerStep > 0);
   });
 
   test("another model empties the list of evaluations, the same one keeps it", async () => {

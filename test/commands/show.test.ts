@@ -128,12 +128,14 @@ describe("tables", () => {
     const report = reportOf([
       { name: "Node", ok: true, found: "v20", hint: "never shown" },
       { name: "data", ok: false, found: "not drawn", hint: "run: ams data scenes" },
+      { name: "GPU engine", ok: true, optional: true, found: "no driver; not needed" },
     ]);
     const { "text/plain": text } = await report[displaySymbol]();
     assert.equal(report.ok, false);
     assert.match(text, /✓ Node/);
     assert.match(text, /✗ data +not drawn\n +to do: run: ams data scenes/);
-    assert.match(text, /1 of 2 missing/);
+    assert.match(text, /– GPU engine/);
+    assert.match(text, /1 of 3 missing/);
     assert.doesNotMatch(text, /never shown/);
   });
 });

@@ -4,6 +4,7 @@ import path from "node:path";
 import { describe, test } from "node:test";
 import { silentContext } from "../../src/context.js";
 import { openCoco, openFlickr30k } from "../../src/data/annotations.js";
+import { fingerprint } from "../../src/data/items.js";
 import { AmsError } from "../../src/errors.js";
 import { temporaryFolder } from "./pictures.js";
 
@@ -147,4 +148,19 @@ test("145,000 rows take a few seconds at most", async () => {
   const seconds = process.cpuUsage(began).user / 1e6; // not the wall's: the machine may be busy
   assert.equal(splits["train"]?.length, 500);
   assert.ok(seconds < 5, `${seconds.toFixed(1)} s`);
+});
+
+test("the fingerprint tells names, captions, their order and their splits apart, and nothing else", () => {
+  const item = (id: string, text: string, image = id) => ({ id, image, captions: [{ text }] });
+  const all = [
+    { train: [item("a", "x"), item("b", "y")], val: [] },
+    { train: [item("b", "y"), item("a", "x")], val: [] },
+    { train: [item("c", "x"), item("b", "y")], val: [] },
+    { train: [item("a", "z"), item("b", "y")], val: [] },
+    { train: [item("a", "x")], val: [item("b", "y")] },
+    { val: [item("a", "x"), item("b", "y")], train: [] },
+  ];
+  assert.equal(new Set(all.map((splits) => fingerprint(splits))).size, all.length);
+  const moved = { train: [item("a", "x", "/elsewhere/a"), item("b", "y", "/elsewhere/b")], val: [] };
+  assert.equal(fingerprint(moved), fingerprint(all[0]!));
 });

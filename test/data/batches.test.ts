@@ -1,16 +1,26 @@
 import assert from "node:assert/strict";
-import { copyFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
-import { batches, loadPixels, type Batch, type BatchOptions, type Pair } from "../../src/data/batches.js";
+import sharp from "sharp";
+import {
+  batches,
+  checkImages,
+  loadPixels,
+  loadReadable,
+  type Batch,
+  type BatchOptions,
+  type Pair,
+} from "../../src/data/batches.js";
+import { silentContext } from "../../src/context.js";
 import type { Item } from "../../src/data/dataset.js";
 import { decodeImage } from "../../src/data/decode.js";
-import { closeImageWorkers } from "../../src/data/imagePool.js";
+import { closeImageWorkers, imageThreads } from "../../src/data/imagePool.js";
 import { normalise } from "../../src/data/pixels.js";
 import { resizeBicubic } from "../../src/data/resize.js";
 import { openTokenizer, type Tokenizer } from "../../src/data/tokens.js";
 import { AmsError } from "../../src/errors.js";
-import { drawItems, temporaryFolder } from "./pictures.js";
+import { drawItems, drawPicture, temporaryFolder } from "./pictures.js";
 
 const size = 16;
 const each = 3 * size * size;
@@ -83,6 +93,28 @@ describe("batches", () => {
     assert.notDeepEqual((await all({ seed: 4 }))[0]!.crops, first!.crops);
   });
 
+  test("crop every picture anew: no two of an epoch's batches have the same crops", async () => {
+    const same = items.map(() => items[0]!); // one picture, so that only the random numbers differ
+    const crops = (await all({}, same)).flatMap((batch) => batch.crops.map((crop) => JSON.stringify(crop)));
+    assert.ok(new Set(crops).size > crops.length / 2, crops.join(" "));
+  });
+
+  test("are prepared no further ahead than told, which bounds their memory", async () => {
+    const asked = new Set<number>();
+    const watched = new Proxy(items, {
+      get: (list, key, receiver) => {
+        if (/^\d+$/.test(String(key))) asked.add(Number(key));
+        return Reflect.get(list, key, receiver) as unknown;
+      },
+    });
+    const stream = batches(watched, order, options({ batchSize: 1, ahead: 2 }));
+    for (let taken = 1; taken <= 4; taken++) {
+      await stream.next();
+      assert.equal(asked.size, Math.min(taken + 2, items.length));
+    }
+    await stream.return();
+  });
+
   test("of a resumed epoch are those that the whole one would have had", async () => {
     assert.deepEqual(await all({ start: 1 }), (await all()).slice(1));
     assert.deepEqual(await all({ start: 3 }), []);
@@ -133,6 +165,16 @@ describe("unreadable images", () => {
     assert.ok(found[0]!.pixels.subarray(each, 2 * each).some((value) => value !== 0));
   });
 
+  test("are listed at their places, whichever of the threads met them", async () => {
+    const own = await drawItems(temporaryFolder(), 11);
+    for (const number of [2, 3, 7, 10]) rmSync(own[number]!.image);
+    const files = own.map(({ image }) => image);
+    const { pixels, bad } = await loadReadable(files, size, undefined, { workers: 3 });
+    assert.deepEqual(bad.map(({ index, where }) => [index, where]), [2, 3, 7, 10].map((i) => [i, files[i]])); // prettier-ignore
+    const empty = files.map((_, i) => pixels.subarray(i * each, (i + 1) * each).every((value) => value === 0));
+    assert.deepEqual(empty, files.map((_, i) => [2, 3, 7, 10].includes(i))); // prettier-ignore
+  });
+
   test("end the epoch when no other images are left", async () => {
     const own = await drawItems(temporaryFolder(), 11);
     for (const { image } of own) rmSync(image);
@@ -140,7 +182,107 @@ describe("unreadable images", () => {
   });
 });
 
+describe("a thread that dies over an image", () => {
+  const files = (): string[] => items.map(({ image }) => image);
+
+  test("makes that image a bad one, and the rest is prepared by a new thread", async () => {
+    await closeImageWorkers();
+    const work = loadReadable(files(), 384, undefined, { workers: 1 });
+    await imageThreads()[0]!.terminate();
+    const { pixels, bad } = await work;
+    assert.equal(bad.length, 1);
+    assert.match(bad[0]!.message, /thread that prepares images has stopped/);
+    assert.equal(bad[0]!.where, files()[bad[0]!.index]);
+    const whole = await loadPixels(files(), 384);
+    const one = 3 * 384 ** 2;
+    whole.fill(0, bad[0]!.index * one, (bad[0]!.index + 1) * one);
+    assert.deepEqual(pixels, whole);
+  });
+
+  test("is an error when it happens again and again", async () => {
+    const work = loadReadable(files(), 384, undefined, { workers: 1 });
+    const state = { ended: false };
+    const killing = (async () => {
+      while (!state.ended) {
+        await Promise.all(imageThreads().map((thread) => thread.terminate()));
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    })();
+    await assert.rejects(work, /thread that prepares images has stopped/);
+    state.ended = true;
+    await killing;
+    assert.equal((await loadPixels(files().slice(0, 1), size)).length, each);
+  });
+});
+
+describe("the check of all images", () => {
+  test("lists the ones that cannot be read", async () => {
+    const own = await drawItems(temporaryFolder(), 11);
+    writeFileSync(own[4]!.image, "no picture");
+    rmSync(own[7]!.image);
+    const bad = await checkImages({ train: own.slice(0, 6), test: own.slice(6) }, silentContext);
+    assert.deepEqual(
+      bad.map(({ split, id }) => [split, id]),
+      [
+        ["train", "item-4"],
+        ["test", "item-7"],
+      ],
+    );
+    assert.match(bad[0]!.reason, /cannot be decoded/);
+  });
+});
+
+test("decoded pictures of all threads together stay within the bound", async () => {
+  const own = temporaryFolder();
+  const whole = 60 * 60 * 3;
+  const plain = (value: number): Promise<Buffer> =>
+    sharp({ create: { width: 60, height: 60, channels: 3, background: { r: value, g: value, b: value } } })
+      .png({ compressionLevel: 0 })
+      .toBuffer();
+  const files = Array.from({ length: 6 }, (_, i) => path.join(own, `${String(i)}.png`));
+  const [dark, light] = [await plain(10), await plain(200)];
+  assert.equal(dark.length, light.length); // so that a kept picture is not told from a changed one
+  const write = (bytes: Buffer): void => {
+    for (const file of files) {
+      writeFileSync(file, bytes);
+      utimesSync(file, 1000, 1000);
+    }
+  };
+  const kept = async (cacheBytes: number): Promise<number> => {
+    await closeImageWorkers();
+    const load = () => loadPixels(files, size, undefined, { workers: 2, cacheBytes });
+    write(dark);
+    const before = await load();
+    write(light);
+    const after = await load();
+    return files.filter((_, i) => before[i * each] === after[i * each]).length;
+  };
+  assert.equal(await kept(1e6), 6);
+  assert.equal(await kept(2 * whole), 2); // one in each thread
+  assert.equal(await kept(whole), 0); // half a picture in each
+});
+
 describe("the end of the work", () => {
+  test("an abort stops the threads, not only the wait for them", async () => {
+    const large = path.join(temporaryFolder(), "large.png");
+    await drawPicture(large, 1500, 1000, 1);
+    const many = Array.from({ length: 24 }, () => large);
+    const timed = async (work: () => Promise<unknown>): Promise<number> => {
+      const start = performance.now();
+      await work();
+      return performance.now() - start;
+    };
+    const load = (signal?: AbortSignal) => loadPixels(many, 384, signal, { workers: 1, cacheBytes: 0 });
+    await loadPixels([large], 384, undefined, { workers: 1, cacheBytes: 0 }); // the thread is up
+    const whole = await timed(load);
+    const controller = new AbortController();
+    const aborted = load(controller.signal);
+    controller.abort(new Error("enough"));
+    await assert.rejects(aborted, /enough/);
+    const next = await timed(() => loadPixels([items[0]!.image], size, undefined, { workers: 1, cacheBytes: 0 }));
+    assert.ok(next < whole / 2, `${String(next)} ms after an abort, ${String(whole)} ms for all`);
+  });
+
   test("an early break leaves nothing waiting", async () => {
     for await (const batch of batches(items, order, options({ batchSize: 1, ahead: 8 }))) {
       assert.equal(batch.pairs.length, 1);

@@ -17,6 +17,15 @@ function quantiles(values: number[]): number[] {
   return [0.05, 0.25, 0.5, 0.75, 0.95].map((q) => sorted[Math.round(q * (sorted.length - 1))] ?? NaN);
 }
 
+test("sides half way between two numbers become the even one, as Python's round has it", () => {
+  const sideOf = (picture: number): number => {
+    const { width, height } = randomResizedCrop(picture, picture, new Random(1), [0.25, 0.25], [1, 1]);
+    assert.equal(width, height);
+    return width;
+  };
+  assert.deepEqual([3, 5, 7, 9].map(sideOf), [2, 2, 4, 4]); // 1.5, 2.5, 3.5, 4.5
+});
+
 describe("random crops are spread as torchvision's are (20,000 draws)", () => {
   for (const [size, golden] of Object.entries(imageGoldens.rrc_distribution_20000_draws)) {
     test(size, () => {

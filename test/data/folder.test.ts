@@ -35,6 +35,35 @@ describe("a folder of images with a table", () => {
     assert.deepEqual(splits["val"]?.[0]?.captions, [{ text: "a dog, two cats" }]);
   });
 
+  test("whose splits have other names, or such that JavaScript's objects have as well", async () => {
+    const splits = ["Training ", "validation", "dev", "TEST", "__proto__", "constructor", ""];
+    const images = splits.map((_, i) => `${String(i)}.jpg`);
+    const rows = splits.map((split, i) => `${images[i]!},words,${split}`);
+    const folder = written({ "t.csv": ["image,caption,split", ...rows].join("\n") }, images);
+    const opened = await openFolder({ folder });
+    const found = Object.entries(opened.splits).map(([split, items]) => [split, ...items.map(({ id }) => id)]);
+    assert.deepEqual(found, [
+      ["train", "0.jpg", "6.jpg"],
+      ["val", "1.jpg", "2.jpg"],
+      ["test", "3.jpg"],
+      ["__proto__", "4.jpg"],
+      ["constructor", "5.jpg"],
+    ]);
+  });
+
+  test("which lies apart from its images", async () => {
+    const folder = written({}, ["a.jpg"]);
+    const tables = written({ "t.csv": "image,caption\na.jpg,a dog\n" }, []);
+    const { root, splits } = await openFolder({ folder: tables, root: folder });
+    assert.equal(root, folder);
+    assert.equal(Object.values(splits).flat()[0]?.image, path.join(folder, "a.jpg"));
+  });
+
+  test("without a row", async () => {
+    const folder = written({ "t.csv": "image,caption\n" });
+    await assert.rejects(openFolder({ folder }), { message: /has no images/, hint: /name none/ } as never);
+  });
+
   test("as JSONL with one or several captions a line", async () => {
     const lines = [
       '{"image": "a.jpg", "caption": "one", "split": "val"}',
@@ -74,7 +103,11 @@ describe("a table that cannot be right", () => {
   });
   test("no column of captions", () =>
     complains({ "a.csv": "image,words\na.jpg,x" }, /no caption column/, /a\.csv, line 1/));
-  test("an empty file", () => complains({ "a.csv": "" }, /no image column/, /a\.csv, line 1/));
+  test("an empty file", () => complains({ "a.csv": "" }, /the file is empty/, /a\.csv$/));
+  test("semicolons", () =>
+    complains({ "a.csv": "image;caption\na.jpg;x" }, /separated by semicolons/, /a\.csv, line 1/));
+  test("a broken line of JSON before others", () =>
+    complains({ "a.jsonl": '{"image": \n{"image": "a.jpg", "caption": "x"}\n' }, /the line is not whole/, /line 1/));
   test("a caption with an unquoted comma", () =>
     complains({ "a.csv": "image,caption\na.jpg,a dog, running" }, /3 fields, the header 2/, /a\.csv, line 2/));
   test("a missing image", () =>

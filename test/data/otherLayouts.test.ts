@@ -87,6 +87,15 @@ describe("Flickr's token file", () => {
     );
   });
 
+  test("takes names without their ending, whichever it is", async () => {
+    const folder = temporaryFolder();
+    for (const name of ["1.png", "2.jpg", "2.png"]) writeFileSync(path.join(folder, name), "");
+    const file = written("own.token", "1.png#0\tOne\n2.jpg#0\tTwo\n2.png#0\tToo\n");
+    const lists = { train: written("train.txt", "1\n2.png\n") };
+    const { splits } = await openTokenFile({ root: folder, file, splits: lists });
+    assert.deepEqual(splits["train"]?.map(({ id }) => id), ["1.png", "2.png"]); // prettier-ignore
+  });
+
   test("complains about a line of another form and about unknown names", async () => {
     const bad = written("bad.token", "1.jpg#0\tOne\n2.jpg Two\n");
     await assert.rejects(openTokenFile({ root, file: bad }), {

@@ -8,8 +8,27 @@ import sharp from "sharp";
 import type { Item } from "../../src/data/dataset.js";
 import { fixture } from "../fixtures.js";
 
+/** What torchvision's evaluation transform gives: numbers per channel, and the first and last eight of the tensor. */
+interface TensorGolden {
+  mean: number[];
+  std: number[];
+  min: number;
+  max: number;
+  first8: number[];
+  last8: number[];
+}
+
 interface ImageGoldens {
-  files: Record<string, { size: [number, number]; decoded_sha256: string; resize384_sha256: string }>;
+  files: Record<
+    string,
+    {
+      size: [number, number];
+      decoded_sha256: string;
+      resize384_sha256: string;
+      tensor384: TensorGolden;
+      tensor96: TensorGolden;
+    }
+  >;
   crops: { file: string; i_top: number; j_left: number; h: number; w: number; sha256: string }[];
   rrc: { scale: [number, number]; ratio: [number, number] };
   rrc_distribution_20000_draws: Record<

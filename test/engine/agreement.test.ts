@@ -1,18 +1,19 @@
-/** Native TensorFlow and WASM against plain JavaScript. */
+/** Native TensorFlow, WebGPU and WASM against plain JavaScript. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { startEngine, type EngineName } from "../../src/engine/index.js";
 import { cases, compute } from "./cases.js";
-import { nativeHere } from "./setup.js";
+import { missing } from "./setup.js";
 
-const engines: EngineName[] = ["native", "wasm"];
+const engines: EngineName[] = ["native", "webgpu", "wasm"];
 
 describe("every engine agrees with plain JavaScript on", () => {
   for (const engine of engines) {
     for (const one of cases) {
       test(`${one.name} (${engine})`, async (t) => {
-        if (engine === "native" && !(await nativeHere())) {
-          t.skip("no native engine for this platform");
+        const reason = await missing(engine);
+        if (reason !== undefined) {
+          t.skip(reason);
           return;
         }
         await startEngine("plain");

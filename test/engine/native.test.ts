@@ -16,11 +16,23 @@ import path from "node:path";
 import { before, describe, test } from "node:test";
 import { promisify } from "node:util";
 import * as tf from "@tensorflow/tfjs-core";
-import { currentEngine, engineReport, measureMatmul, nativeOps, startEngine } from "../../src/engine/index.js";
+import {
+  currentEngine,
+  engineReport,
+  measureMatmul,
+  nativeOps,
+  startEngine,
+  type StartOptions,
+} from "../../src/engine/index.js";
 import type { NativeBackend } from "../../src/engine/native/backend.js";
-import { findLibraries, nativeFolder, recordName, unsupported } from "../../src/engine/native/files.js";
+import { configProto } from "../../src/engine/native/binding.js";
+import { findLibraries, nativeFolder, recordName } from "../../src/engine/native/files.js";
 import type { NativeOps } from "../../src/engine/native/ops.js";
+import { refusal } from "../../src/engine/refusals.js";
+import { surroundings } from "../../src/engine/surroundings.js";
 import { AmsError } from "../../src/errors.js";
+import { compileFrom, formula } from "../../src/engine/formula.js";
+import { seededDropout } from "../../src/model/dropout.js";
 import { nativeHere } from "./setup.js";
 
 const run = promisify(execFile);
@@ -34,7 +46,7 @@ const closeTo = (got: ArrayLike<number>, wanted: number[], tolerance = 1e-6): vo
   });
 };
 
-describe("the native engine", { skip: unsupported() }, () => {
+describe("the native engine", { skip: refusal("native")?.found }, () => {
   let ops: NativeOps;
   let tensors: () => number;
 
@@ -58,6 +70,7 @@ describe("the native engine", { skip: unsupported() }, () => {
     assert.equal((await startEngine()).name, "native");
     assert.equal((await startEngine("native")).name, "native");
     await assert.rejects(startEngine("native", { threads: 7 }), (error: AmsError) => /restart/.test(error.hint ?? ""));
+    await assert.rejects(startEngine("native", { threads: 100_000 }), /cannot have 100000 threads/);
   });
 
   test("holds as many tensors after 1,000 training steps as before", () => {
@@ -68,7 +81,7 @@ describe("the native engine", { skip: unsupported() }, () => {
       tf.tidy(() => {
         const loss = (): tf.Scalar => tf.mean(tf.square(tf.matMul(x as tf.Tensor2D, weights as tf.Tensor2D)));
         const { grads } = tf.variableGrads(loss, [weights]);
-        const gradient = tf.mul(grads[weights.name] as tf.Tensor, ops.dropoutMask([8, 8], 0.9, [1, number]));
+        const gradient = tf.mul(grads[weights.name] as tf.Tensor, ops.randomUniform([8, 8], [1, number]));
         ops.adam(weights, m, v, gradient, { lr: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, step: number });
       });
     };
@@ -103,6 +116,27 @@ describe("the native engine", { skip: unsupported() }, () => {
     tf.dispose([a, b]);
     assert.equal(tensors(), before);
     closeTo(tf.add(1, 2).dataSync(), [3]);
+  });
+
+  test("multiplies in bfloat16: inputs and product rounded to 8 bits, any transposition, nothing left behind", () => {
+    const [tfjs, before] = [tf.memory().numTensors, tensors()];
+    tf.tidy(() => {
+      // 257 = 1.00000001b * 2^8 has a bit too many and becomes 256, 259 becomes 260; small whole numbers stay.
+      const a = tf.tensor2d([257, 259, 1, 2], [2, 2]);
+      const one = tf.tensor2d([1, 0, 0, 1], [2, 2]);
+      closeTo(ops.matMulBfloat16(a, one, false, false).dataSync(), [256, 260, 1, 2], 0);
+      closeTo(ops.matMulBfloat16(a, one, true, false).dataSync(), [256, 1, 260, 2], 0);
+      const x = tf.reshape(tf.range(0, 12), [2, 2, 3]);
+      const y = tf.reshape(tf.range(0, 12), [2, 2, 3]);
+      closeTo(ops.matMulBfloat16(x, y, false, true).dataSync(), [...tf.matMul(x, y, false, true).dataSync()], 1);
+    });
+    assert.deepEqual([tf.memory().numTensors, tensors()], [tfjs, before]);
+    const [a, b] = [tf.ones([2, 3]), tf.ones([2, 3])];
+    const held = tensors();
+    assert.throws(() => ops.matMulBfloat16(a, b, false, false), /Matrix size-incompatible/);
+    assert.equal(tensors(), held + 2); // the values of a and b, which went to TensorFlow for the first time
+    tf.dispose([a, b]);
+    assert.equal(tensors(), before);
   });
 
   test("updates by Adam as PyTorch does, in place", () => {
@@ -158,15 +192,60 @@ describe("the native engine", { skip: unsupported() }, () => {
     closeTo(w.dataSync(), [9.5, 10.5]);
   });
 
-  test("draws dropout masks that depend on the seed alone", () => {
-    const draw = (seed: [number, number]): Float32Array =>
-      ops.dropoutMask([100, 100], 0.8, seed).dataSync() as Float32Array;
-    const mask = draw([3, 4]);
-    assert.deepEqual(draw([3, 4]), mask);
-    assert.notDeepEqual(draw([3, 5]), mask);
+  test("draws dropout masks that depend on the seed and the place alone", () => {
+    const draw = (seed: number, place: number): Float32Array =>
+      seededDropout(0.2, seed)([100, 100], place)!.dataSync() as Float32Array;
+    const mask = draw(3, 4);
+    assert.deepEqual(draw(3, 4), mask);
+    assert.notDeepEqual(draw(3, 5), mask);
+    assert.notDeepEqual(draw(4, 4), mask);
     assert.deepEqual([...new Set(mask)].sort(), [0, 1.25]);
     const kept = mask.filter((value) => value > 0).length / mask.length;
     assert.ok(Math.abs(kept - 0.8) < 0.015, `kept ${String(kept)}`);
+  });
+
+  test("compiles formulas: all that they are written in, several results, shapes that broadcast", () => {
+    const everything = formula("everything", (m, x, y) => {
+      const positive = m.add(m.square(x), 1);
+      return [
+        m.add(m.mul(m.exp(m.sub(x, m.max(x, -1))), m.above(x, y)), m.erf(m.div(2, positive))),
+        m.mul(m.sqrt(positive), m.rsqrt(m.maximum(positive, m.mean(positive, 0)))),
+        m.sum(m.mul(x, y), 1),
+      ];
+    });
+    const x = tf.randomNormal([3, 4, 5], 0, 1, "float32", 1);
+    const y = tf.randomNormal([5], 0, 1, "float32", 2);
+    const run = (from: number): tf.Tensor[] => {
+      const before = compileFrom(from);
+      const results = everything(x, y);
+      compileFrom(before);
+      return results;
+    };
+    tf.dispose(run(0)); // x and y come to TensorFlow
+    const [inTensorFlow, inTfjs] = [tensors(), tf.memory().numTensors];
+    const [compiled, eager] = [run(0), run(Infinity)];
+    assert.deepEqual(
+      compiled.map(({ shape }) => shape),
+      [
+        [3, 4, 5],
+        [3, 4, 5],
+        [3, 1, 5],
+      ],
+    );
+    compiled.forEach((result, i) => {
+      closeTo(result.dataSync(), Array.from(eager[i]!.dataSync()));
+    });
+    tf.dispose([compiled, eager]);
+    assert.deepEqual([tensors(), tf.memory().numTensors], [inTensorFlow, inTfjs]);
+    assert.throws(() => {
+      const before = compileFrom(0);
+      try {
+        everything(x, tf.zeros([3]));
+      } finally {
+        compileFrom(before);
+      }
+    }, AmsError);
+    tf.dispose([x, y]);
   });
 
   test("runs any TensorFlow op by name", () => {
@@ -192,11 +271,27 @@ describe("the native engine", { skip: unsupported() }, () => {
     assert.equal(tensors(), before);
   });
 
+  test("asks a GPU for memory as it is needed, and for no more threads than asked", () => {
+    const hex = (threads?: number): string => Buffer.from(configProto(threads)).toString("hex");
+    assert.equal(hex(), "32022001"); // gpu_options { allow_growth: true }
+    assert.equal(hex(2), "1002280232022001"); // intra_op and inter_op threads before it
+    assert.equal(hex(300), "10ac0228ac0232022001");
+  });
+
+  test("lets a GPU round products to TF32 only on request", async () => {
+    const { binding } = tf.backend() as NativeBackend;
+    assert.equal(binding.tensorFloat32(), false);
+    await startEngine("native", { tf32: true });
+    assert.equal(binding.tensorFloat32(), true);
+    await startEngine("native", { tf32: false });
+    assert.equal(binding.tensorFloat32(), false);
+  });
+
   test("computes the same bits on every run", () => {
     const once = (): Float32Array =>
       tf.tidy(() => {
         const x = ops.randomUniform([64, 96], [1, 2]);
-        const w = ops.randomUniform([96, 64], [3, 4]);
+        const w = tf.sin(tf.reshape(tf.range(0, 96 * 64), [96, 64]));
         const f = (weights: tf.Tensor): tf.Scalar =>
           tf.sum(tf.square(tf.softmax(tf.matMul(tf.gather(x, [5, 5, 1, 63]), weights))));
         return tf.grad(f)(w).dataSync() as Float32Array;
@@ -211,30 +306,34 @@ describe("the native engine", { skip: unsupported() }, () => {
   });
 
   test("appears in the doctor's report as installed and running", async () => {
-    const report = await engineReport();
+    // Whether this machine has an NVIDIA driver is another test's matter.
+    const report = await engineReport({ ...surroundings(), nvidia: undefined });
     assert.deepEqual(
       report.map(({ name, ok }) => [name, ok]),
       [
+        ["Node", true],
         ["native engine", true],
         ["GPU engine", true],
+        ["WebGPU engine", true],
+        ["Python with pip", true],
         ["engine in use", true],
       ],
     );
   });
 });
 
-describe("without whole TensorFlow files", { skip: unsupported() }, () => {
-  const script = (choice: string): string => `
+describe("without whole TensorFlow files", { skip: refusal("native")?.found }, () => {
+  const script = (choice: string, options: StartOptions): string => `
     const { startEngine, engineReport } = require(${JSON.stringify(path.resolve(__dirname, "../../src/engine/index.js"))});
-    startEngine(${JSON.stringify(choice)}).then(async (info) => console.log(JSON.stringify({ info, report: await engineReport() })),
+    startEngine(${JSON.stringify(choice)}, ${JSON.stringify(options)}).then(async (info) => console.log(JSON.stringify({ info, report: await engineReport() })),
       (error) => console.log(JSON.stringify({ message: error.message, hint: error.hint })));`;
-  const startIn = async (home: string, choice: string) => {
-    const { stdout, stderr } = await run(process.execPath, ["-e", script(choice)], {
+  const startIn = async (home: string, choice: string, options: StartOptions = {}) => {
+    const { stdout, stderr } = await run(process.execPath, ["-e", script(choice, options)], {
       env: { ...process.env, AMS_HOME: home },
     });
     assert.equal(stderr, "");
     return JSON.parse(stdout) as {
-      info?: { name: string; warning?: string };
+      info?: { name: string; warning?: string; remark?: string };
       report?: { name: string; ok: boolean; hint?: string }[];
       message?: string;
       hint?: string;
@@ -247,8 +346,18 @@ describe("without whole TensorFlow files", { skip: unsupported() }, () => {
     const { info, report } = await startIn(home, "auto");
     assert.equal(info?.name, "wasm");
     assert.match(info.warning ?? "", /native: TensorFlow's libraries are not installed \(run: ams engine install\)/);
-    assert.equal(report?.[0]?.ok, false);
-    assert.equal(report[0].hint, "run: ams engine install");
+    const gpus = [{ name: "NVIDIA A100-SXM4-80GB", megabytes: 81920, compute: 8 }];
+    const machine = {
+      ...surroundings(),
+      platform: "linux" as const,
+      arch: "x64",
+      glibc: "2.36",
+      nvidia: { driver: "570.86.10", gpus },
+    };
+    const withGpu = await startIn(home, "auto", { machine });
+    assert.equal(withGpu.info?.remark, "an NVIDIA GPU is here: ams engine install --gpu");
+    assert.equal(report?.[1]?.ok, false);
+    assert.equal(report[1].hint, "run: ams engine install");
     rmSync(home, { recursive: true });
   });
 
@@ -263,7 +372,14 @@ describe("without whole TensorFlow files", { skip: unsupported() }, () => {
 
   test("the GPU asked for by name is refused with the command that installs it", async () => {
     const home = temporary();
-    assert.match((await startIn(home, "gpu")).hint ?? "", /ams engine install --gpu/);
+    const gpus = [{ name: "NVIDIA A100-SXM4-80GB", megabytes: 81920, compute: 8 }];
+    const machine = {
+      ...surroundings(),
+      platform: "linux" as const,
+      arch: "x64",
+      nvidia: { driver: "570.86.10", gpus },
+    };
+    assert.match((await startIn(home, "gpu", { machine })).hint ?? "", /ams engine install --gpu/);
     rmSync(home, { recursive: true });
   });
 
@@ -282,6 +398,19 @@ describe("without whole TensorFlow files", { skip: unsupported() }, () => {
     const { message, hint } = await startIn(home, "native");
     assert.match(message ?? "", /libtensorflow_framework\.so\.2 has 1000000 bytes instead of \d+/);
     assert.match(hint ?? "", /^delete .* and run: ams engine install$/);
+    rmSync(home, { recursive: true });
+  });
+
+  test("a damaged record of the installation is refused with what to do", async () => {
+    const home = temporary();
+    const folder = path.join(home, "engine", path.basename(nativeFolder()));
+    mkdirSync(folder, { recursive: true });
+    for (const text of ["{", "null", "{}"]) {
+      writeFileSync(path.join(folder, recordName), text);
+      const { message, hint } = await startIn(home, "native");
+      assert.match(message ?? "", /^the record of TensorFlow's installation is damaged: /);
+      assert.match(hint ?? "", /^delete .* and run: ams engine install$/);
+    }
     rmSync(home, { recursive: true });
   });
 

@@ -82,6 +82,28 @@ test("an engine that does not exist is refused with the list of those that do", 
     (error: unknown) =>
       error instanceof AmsError &&
       error.lines().length === 3 &&
-      error.hint === "choose one of: auto, gpu, native, wasm, plain",
+      error.hint === "choose one of: auto, gpu, native, webgpu, wasm, plain",
   );
+});
+
+test("a tensor for which WebAssembly has no memory is an error that says so", async () => {
+  await startEngine("wasm");
+  const { wasm } = tf.backend() as unknown as { wasm: { _malloc: (bytes: number) => number } };
+  const { _malloc } = wasm;
+  // 0 is C's answer when there is no memory; -1 lies beyond what there is.
+  for (const answer of [0, -1]) {
+    wasm._malloc = () => answer;
+    try {
+      assert.throws(
+        () => tf.tensor1d([1, 2, 3]).dataSync(),
+        (error: unknown) =>
+          error instanceof AmsError &&
+          /^WebAssembly has no memory left for a tensor \[3\] of float32/.test(error.message),
+      );
+      assert.throws(() => tf.add(tf.ones([2]), 1).dataSync(), /no memory left/);
+    } finally {
+      wasm._malloc = _malloc;
+    }
+  }
+  assert.deepEqual([...tf.add([1, 2], 1).dataSync()], [2, 3]);
 });

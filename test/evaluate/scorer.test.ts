@@ -113,10 +113,39 @@ function assertClose(found: Float32Array, wanted: number[], tolerance: number): 
 
 before(() => startEngine("plain"));
 
-for (const way of ["fused", "tensors"] as const) {
-  describe(`the scorer (${way})`, () => {
+const ways = [
+  { name: "fused", how: { way: "fused", norms: "threads" } },
+  { name: "fused, norms by the engine", how: { way: "fused", norms: "engine" } },
+  { name: "tensors", how: { way: "tensors" } },
+] as const;
+
+for (const { name, how } of ways) {
+  describe(`the scorer (${name})`, () => {
     const score = (from: ScoreSource, options: ScoreAllOptions = {}): Promise<Float32Array> =>
-      scoreAll(from, { way, ...options }, silentContext);
+      scoreAll(from, { ...how, ...options }, silentContext);
+
+    test("gives the same scores from features before their projection, folded into the captions", async () => {
+      const features = random(11, { images: 5, captions: 9, regions: 9, words: 6, width: 16, scales: 2 });
+      const stream = new Random(12);
+      const normals = (n: number, spread: number): Float32Array =>
+        Float32Array.from({ length: n }, () => spread * stream.normal());
+      const P = [0, 1].map(() => tf.tensor2d(normals(16 * 7, 0.3), [16, 7]));
+      const H = [0, 1].map((k) => tf.tensor3d(normals(5 * 9 * 7, 0.4 + 0.1 * k), [5, 9, 7]));
+      features.images = H.map((h, k) => {
+        const V = tf.matMul(tf.reshape(h, [45, 7]), P[k]!, false, true);
+        return tf.reshape(V, [5, 9, 16]).arraySync() as number[][][];
+      });
+      const lengths = Int32Array.of(6, 1, 2, 3, 4, 5, 6, 6, 2);
+      const folded = source(features, {
+        lengths,
+        fold: (k) => tf.clone(P[k]!),
+        encodeImages: (start, end) => H.map((h) => tf.slice3d(h, [start, 0, 0], [end - start, 9, 7])),
+      });
+      const tensors = tf.memory().numTensors;
+      const found = await score(folded, { threshold: 0.05, imageBlock: 2, captionBlock: 4 });
+      assert.equal(tf.memory().numTensors, tensors);
+      assertClose(found, expected(features, 0.05, true, lengths), 5e-6);
+    });
 
     test("equals the published evaluation for both thresholds", async () => {
       const data = JSON.parse(readFileSync(fixture("golden/tiny/scores.json"), "utf8")) as {
@@ -178,7 +207,7 @@ for (const way of ["fused", "tensors"] as const) {
       const features = random(9, { images: 40, captions: 20, regions: 30, words: 10, width: 16, scales: 6 });
       const seen: Progress[] = [];
       const note = (progress: Progress): number => seen.push(progress);
-      await scoreAll(source(features), { way, imageBlock: 8 }, { ...silentContext, progress: note });
+      await scoreAll(source(features), { ...how, imageBlock: 8 }, { ...silentContext, progress: note });
       const last = seen.at(-1);
       assert.deepEqual([last?.done, last?.total], [800, 800]);
       assert.match(last?.note ?? "", /pairs\/s, 0 s left/);
@@ -192,7 +221,7 @@ for (const way of ["fused", "tensors"] as const) {
         },
       };
       const tensors = tf.memory().numTensors;
-      await assert.rejects(scoreAll(source(features), { way, imageBlock: 8 }, context), /stopped by the user/);
+      await assert.rejects(scoreAll(source(features), { ...how, imageBlock: 8 }, context), /stopped by the user/);
       assert.equal(tf.memory().numTensors, tensors);
     });
   });

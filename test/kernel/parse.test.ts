@@ -125,11 +125,30 @@ test("name? asks for help, a ternary does not", () => {
 });
 
 test("is_complete knows open brackets, templates and comments from mistakes", () => {
-  for (const code of ["1", "let a = 1\na", "%lsmagic", "%ams x's", "a?"])
+  for (const code of ["1", "let a = 1\na", "%lsmagic", "%ams x's", "a?", "// x", "%%time\n1", "!ls"])
     assert.equal(isComplete(code).status, "complete", code);
-  for (const code of ["function f() {", "let a = [1,", "`abc", "/* x", "if (a) {\n  b()", "%%html\n<b>", "f(1,"])
+  for (const code of [
+    "function f() {",
+    "let a = [1,",
+    "`abc",
+    "/* x",
+    "if (a) {\n  b()",
+    "%%html\n<b>",
+    "f(1,",
+    "x =",
+    "a.",
+    "if (a) {} else",
+    "const f = () =>",
+    "import { a } from",
+    "x ? 1 :",
+    "@dec",
+    "%%time",
+    "%%time\nfor (const a of b) {",
+    "%%capture x\nlet a = [",
+  ])
     assert.equal(isComplete(code).status, "incomplete", code);
-  for (const code of ["let = = 3", "a b c )"]) assert.equal(isComplete(code).status, "invalid", code);
+  for (const code of ["let = = 3", "a b c )", "'abc", "/abc", "%%time\nlet = = 3"])
+    assert.equal(isComplete(code).status, "invalid", code);
   assert.deepEqual(isComplete("if (a) {"), { status: "incomplete", indent: "  " });
 });
 

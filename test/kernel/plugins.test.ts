@@ -8,8 +8,16 @@ function setUp(importModule: (specifier: string) => unknown): { plugins: Plugins
   const globals: string[] = [];
   const plugins = createPlugins([{ module: "own", names: ["ams"] }], {
     importModule: (specifier) => Promise.resolve().then(() => importModule(specifier)),
+    forgetModule: () => undefined,
+    addDisplay: () => undefined,
     addGlobal: (name, _value, type) => globals.push(`${name}: ${type}`),
-    host: { cwd: "/", note: (line) => notes.push(line), run: () => Promise.reject(new Error("not here")) },
+    host: {
+      cwd: "/",
+      note: (line) => notes.push(line),
+      run: () => Promise.reject(new Error("not here")),
+      widgets: {} as never,
+      comms: {} as never,
+    },
     log: () => undefined,
   });
   return { plugins, notes, globals };

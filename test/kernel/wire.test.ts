@@ -222,9 +222,10 @@ test("a kernel whose port is taken ends with code 1 and says so", async () => {
 
 test("process.exit in a cell ends the kernel with that code", async () => {
   const kernel = await startKernel();
-  await kernel.send("shell", "execute_request", { code: "process.exit(3)" });
+  await kernel.send("shell", "execute_request", { code: "console.log('why'); process.exit(3)" });
   if (kernel.process.exitCode === null) await once(kernel.process, "exit");
   assert.equal(kernel.process.exitCode, 3, kernel.log());
+  await kernel.wait(({ type, content }) => type === "stream" && content["text"] === "why\n", 2000);
   await kernel.stop();
 });
 

@@ -197,6 +197,19 @@ describe("model folders", () => {
     });
   }
 
+  for (const value of [NaN, Infinity]) {
+    test(`weights that are ${value} are refused by their name`, async () => {
+      const model = await buildModel({ size: "tiny", vocabulary, seed: 2 });
+      const damaged = model.parameters.get("txt.fc3.weight");
+      damaged?.assign(tf.fill(damaged.shape, value));
+      saveModel(model, file("diverged"));
+      await assert.rejects(
+        loadModel(file("diverged")),
+        threeLines(/txt\.fc3\.weight has 1536 values that are NaN or infinite/),
+      );
+    });
+  }
+
   test("weights that are a folder are refused", async () => {
     saveModel(await buildModel({ size: "tiny", vocabulary, seed: 2 }), file("hollow"));
     const weights = path.join(file("hollow"), "model.safetensors");

@@ -1,6 +1,8 @@
 /** Two-stage search on pictures: the order is that of the exact scores. */
 import { after, before, describe, test } from "node:test";
 import assert from "node:assert/strict";
+import { copyFileSync, rmSync } from "node:fs";
+import path from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
 import { silentContext, type Context } from "../../src/context.js";
 import { closeImageWorkers } from "../../src/data/imagePool.js";
@@ -28,6 +30,48 @@ after(async () => {
 });
 
 const captions = (): string[] => items.flatMap((item) => item.captions.map(({ text }) => text));
+
+describe("a gallery with images that cannot be read", () => {
+  const spoiled = (): Item[] => {
+    const copies = items.map((item) => ({ ...item }));
+    copies[1]!.image = path.join(sample.dataset.root, "gone.png");
+    copies[4]!.image = path.join(sample.dataset.root, "vocab.txt");
+    return copies;
+  };
+
+  test("leaves them out, named once, and finds the others as without them", async () => {
+    const notes: string[] = [];
+    const context: Context = { ...silentContext, note: (line) => notes.push(line) };
+    const left = spoiled();
+    const query = { text: "a blue square on grey" };
+    const hits = await search(model, left, query, 6, context);
+    const wanted = await search(model, items.filter((_, i) => i !== 1 && i !== 4), query, 6, silentContext); // prettier-ignore
+    assert.deepEqual(hits.hits.map(({ item }) => item.id), wanted.hits.map(({ item }) => item.id)); // prettier-ignore
+    assert.equal(hits.hits.length, 4);
+    await search(model, left, query, 6, context); // from the same index
+    assert.equal(notes.length, 1, notes.join());
+    assert.match(notes[0]!, /^2 of 6 images of the gallery cannot be read and are left out: .*gone\.png.*vocab\.txt/);
+  });
+
+  test("names one that broke after the index was made", async () => {
+    const image = path.join(sample.dataset.root, "later.png");
+    copyFileSync(items[0]!.image, image);
+    const own = items.map((item, i) => (i === 0 ? { ...item, image } : item));
+    assert.equal((await search(model, own, { text: "a red square" }, 6, silentContext)).hits.length, 6);
+    rmSync(image);
+    const notes: string[] = [];
+    const context: Context = { ...silentContext, note: (line) => notes.push(line) };
+    assert.equal((await search(model, own, { text: "a red square" }, 6, context)).hits.length, 5);
+    assert.match(notes.join(), /left out: this image does not exist .*later\.png/);
+  });
+
+  test("is an error when none is left, and so is an unreadable image that asks", async () => {
+    const gone = items.map((item) => ({ ...item, image: `${item.image}.gone` }));
+    await assert.rejects(search(model, gone, { text: "a" }, 1, silentContext), /none of the 6 images of the gallery/);
+    const asking = search(model, items, { image: gone[0]!.image }, 1, silentContext);
+    await assert.rejects(asking, /does not exist/);
+  });
+});
 
 describe("search", () => {
   test("finds images for a text in the order of their exact scores", async () => {

@@ -18,7 +18,7 @@ import { createParameters } from "../../src/model/parameters.js";
 import { halfDepth, sizes } from "../../src/model/config.js";
 import { packageRoot } from "../../src/paths.js";
 import { checkpointsIn } from "../../src/train/checkpoint.js";
-import { checkMemory, stepMemory } from "../../src/train/memory.js";
+import { availableMemory, checkMemory, forecastMemory, type Frugality } from "../../src/train/memory.js";
 import { recipeOf, recipes } from "../../src/train/recipe.js";
 import { train, type Run, type TrainOptions } from "../../src/train/trainer.js";
 import { largestDifference } from "../golden.js";
@@ -120,6 +120,18 @@ describe("training", () => {
     assert.equal(resumed.steps.length, 7);
   });
 
+  test("says so when the epochs end before the steps that were asked for", async () => {
+    const notes: string[] = [];
+    const { steps } = await run(
+      { name: "few-epochs", steps: 10_000, epochs: 1 },
+      { ...silentContext, note: (line) => notes.push(line) },
+    );
+    const needed = Math.ceil(10_000 / steps.length);
+    assert.deepEqual(notes, [
+      `1 epochs are ${steps.length} steps, fewer than --steps 10000: --epochs ${needed} would go so far`,
+    ]);
+  });
+
   test("leaves no tensors behind", async () => {
     await run({ name: "leak-warm", steps: 2 });
     const model = await tinyScenesModel();
@@ -176,20 +188,80 @@ describe("bad input", () => {
     assert.ok(weightsOf(model).every(Number.isFinite), "the model has its last good weights again");
   });
 
-  test("a batch that cannot fit into memory names one that does, before anything is computed", () => {
-    const recipe = { ...recipeOf("scenes-contrast"), batchSize: 400 };
-    assert.throws(
-      () => {
-        checkMemory(sizes.small, recipe, 8e9);
-      },
-      (error: AmsError) => {
-        const fits = Number(/--batch-size (\d+)/.exec(error.hint ?? "")?.[1]);
-        assert.ok(fits >= 32 && fits < 400, `names ${fits}`);
-        assert.ok(stepMemory(sizes.small, { ...recipe, batchSize: fits }) <= 8e9);
-        return /400 pairs needs about/.test(error.message);
-      },
-    );
-    checkMemory(sizes.base, { ...recipeOf("ams-published"), batchSize: 4 }, 16e9);
+  test("what cannot fit into memory names what does, before anything is computed", () => {
+    const published = recipeOf("ams-published");
+    const hintFor = (batchSize: number, available: number, frugality: Frugality = {}): string => {
+      try {
+        checkMemory(sizes.base, { ...published, batchSize }, frugality, available);
+      } catch (error) {
+        const { message, hint = "" } = error as AmsError;
+        assert.match(message, new RegExp(`a step of ${batchSize} pairs needs about [\\d.]+ GB of memory`));
+        return hint;
+      }
+      return "it fits";
+    };
+    const needs = (batchSize: number, frugality: Frugality): number =>
+      forecastMemory(sizes.base, { ...published, batchSize }, frugality).total;
+    assert.equal(hintFor(4, needs(4, {})), "it fits");
+    assert.match(hintFor(32, needs(32, { recompute: true })), /^give --recompute \(/);
+    const both = { recompute: true, microBatch: 8 };
+    const alone = hintFor(32, needs(32, { microBatch: 8 }), { recompute: true });
+    assert.match(alone, /^give --recompute --micro-batch \d+ \(the same result, two thirds more time/);
+    assert.match(hintFor(32, needs(32, both)), /--micro-batch \d+ \(the same result, .*; or give --batch-size \d+$/);
+    assert.match(hintFor(32, needs(32, both), { recompute: true, microBatch: 16 }), /--micro-batch 8 /);
+    const least = hintFor(4000, needs(100, { recompute: true, microBatch: 1 }));
+    assert.match(least, /^give --batch-size 100 with --recompute --micro-batch 1 /);
+    assert.match(hintFor(32, 1e9), /smaller model/);
+  });
+
+  test("every way to save memory that is named does fit, and the batch size too, for any batch in no time", () => {
+    const recipe = recipeOf("ams-published");
+    const began = performance.now();
+    for (const batchSize of [3, 32, 1_000_000]) {
+      for (const gigabytes of [4, 8, 16, 64, 1000]) {
+        const available = gigabytes * 1e9;
+        try {
+          checkMemory(sizes.base, { ...recipe, batchSize }, {}, available);
+        } catch (error) {
+          for (const way of ((error as AmsError).hint ?? "").split("; or ")) {
+            if (!way.startsWith("give")) continue;
+            const size = Number(/--batch-size (\d+)/.exec(way)?.[1] ?? batchSize);
+            const microBatch = /--micro-batch (\d+)/.exec(way)?.[1];
+            const frugality = {
+              recompute: way.includes("--recompute"),
+              ...(microBatch === undefined ? {} : { microBatch: Number(microBatch) }),
+            };
+            assert.doesNotThrow(() => {
+              checkMemory(sizes.base, { ...recipe, batchSize: size }, frugality, available);
+            }, way);
+          }
+        }
+      }
+    }
+    assert.ok(performance.now() - began < 5000);
+  });
+
+  test("what there is depends on the engine, and what the process has already counts once", () => {
+    const [free, config] = [8e9, sizes.base];
+    const { process: itself, parameters } = forecastMemory(config, { ...recipeOf("ams-published"), batchSize: 2 });
+    const card = { name: "gpu" as const, memoryLimit: 80e9 };
+    assert.equal(availableMemory(config, card, { free, resident: 1e9 }), 80e9 + itself);
+    const wasm = { name: "wasm" as const, memoryLimit: 2 ** 32 };
+    assert.equal(availableMemory(config, wasm, { free, resident: 1e9 }), 2 ** 32 + itself);
+    assert.equal(availableMemory(config, wasm, { free: 1e9, resident: 0 }), 1e9);
+    const native = { name: "native" as const };
+    assert.equal(availableMemory(config, native, { free, resident: 0 }), free);
+    assert.equal(availableMemory(config, native, { free, resident: 1e8 }), free + 1e8);
+    assert.equal(availableMemory(config, native, { free, resident: 64e9 }), free + itself + parameters);
+  });
+
+  test("is refused for want of memory before anything is written, and for want of pairs first", async () => {
+    const model = await tinyScenesModel();
+    const start = (name: string, batchSize: number): Promise<Run> =>
+      train(model, scenes, { name, batchSize, validate: 0 }, silentContext, 1e8);
+    await assert.rejects(start("too-large", 8), /a step of 8 pairs needs about/);
+    assert.ok(!existsSync(path.join(home, "runs", "too-large")));
+    await assert.rejects(start("too-large", 1_000_000), /a batch of 1000000 does not fit into \d+ pairs/);
   });
 
   test("data other than the run's is refused at resume", async () => {

@@ -1,6 +1,10 @@
 /** The table of a model: parameters of each part, sizes, recipe, and what of the published code's quirks is in force. */
 import type { MimeBundle } from "../../display.js";
 import type { Model } from "../../model/ams.js";
+import { reportLine } from "../../model/weights/report.js";
+import { recipes } from "../../train/recipe.js";
+import type { TrainingPlan } from "../../train/plan.js";
+import { planRows } from "./plan.js";
 import { formatBytes, formatCount } from "./format.js";
 import { tablesBundle } from "./shown.js";
 
@@ -40,17 +44,20 @@ export function modelSummary(model: Model): Record<string, unknown> {
     quirks: model.quirks,
     thresholds: model.thresholds,
     ...(model.source === undefined ? {} : { source: model.source }),
+    ...(model.weights === undefined ? {} : { weights: model.weights }),
+    ...(model.progress === undefined ? {} : { progress: model.progress }),
     config: model.config,
     parts: Object.fromEntries(sizes.map(({ part, parameters }) => [part, parameters])),
     parameters: sizes.reduce((sum, { parameters }) => sum + parameters, 0),
   };
 }
 
-export function modelDisplay(model: Model): MimeBundle {
-  const { image, text, embed, scales, size } = model.config;
+export function modelDisplay(model: Model, plan?: TrainingPlan): MimeBundle {
+  const { image, text, embed, scales, textScales, size } = model.config;
   const sizes = partSizes(model);
   const total = sizes.reduce((sum, { parameters }) => sum + parameters, 0);
   const side = image.pixels / image.patch;
+  const layers = scales.join(", ") + (textScales === undefined ? "" : ` (text: ${textScales.join(", ")})`);
   return tablesBundle(
     {
       caption: `AMS, size ${size}, ${model.source === undefined ? "random weights" : `weights from ${model.source}`}`,
@@ -62,17 +69,24 @@ export function modelDisplay(model: Model): MimeBundle {
       ]),
     },
     {
-      columns: ["", "value"],
+      columns: ["property", "value"],
       rows: [
-        ["image", `${String(image.pixels)} px in ${String(side)} x ${String(side)} patches + [CLS], ${encoder(image)}`],
+        image.regions !== undefined
+          ? ["image", `${image.regions} region features ${image.width} wide`]
+          : [
+              "image",
+              `${String(image.pixels)} px in ${String(side)} x ${String(side)} patches + [CLS], ${encoder(image)}`,
+            ],
         [
           "text",
           `${formatCount(text.vocabulary)} word pieces, ${String(model.config.maxLength)} tokens, ${encoder(text)}`,
         ],
-        ["scales", `${String(scales.length)}, after layers ${scales.join(", ")}, embedding ${String(embed)}`],
-        ["memory", `${formatBytes(total * 4)} of weights; training takes four times that and the activations`],
-        ["recipe", model.recipe],
+        ["scales", `${String(scales.length)}, after layers ${layers}, embedding ${String(embed)}`],
+        ["weights", formatBytes(total * 4)],
+        ...(model.weights ?? []).map((report) => [`${report.part.split(" ")[0] ?? ""} weights`, reportLine(report)]),
+        ["recipe", recipeText(model.recipe)],
         ["quirks", quirksText(model)],
+        ...(plan === undefined ? [] : planRows(plan)),
       ],
     },
   );
@@ -80,6 +94,11 @@ export function modelDisplay(model: Model): MimeBundle {
 
 function encoder({ layers, width, heads }: { layers: number; width: number; heads: number }): string {
   return `${String(layers)} layers of width ${String(width)}, ${String(heads)} heads`;
+}
+
+function recipeText(name: string): string {
+  const recipe = recipes[name];
+  return recipe === undefined ? name : `${name}: ${recipe.summary}`;
 }
 
 function quirksText({ quirks }: Model): string {

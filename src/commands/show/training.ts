@@ -40,8 +40,8 @@ export function trainingDisplay(state: TrainingState): MimeBundle {
       (losses.length > 1 ? `<div>${curve(losses)} <small>loss, ${range(losses)}</small></div>` : "") +
       `${table?.html ?? ""}</div>`,
     "text/plain": [
+      line, // first: where there is room for one line only, it is this one
       title,
-      line,
       ...(losses.length > 1 ? [`loss ${blockLine(losses)} ${range(losses)}`] : []),
       ...(table === undefined ? [] : [table.text]),
     ].join("\n"),

@@ -1,10 +1,17 @@
 /** `data`: open a data set; the table of its splits and a few samples. */
 import { z } from "zod";
 import type { Dataset } from "../../data/dataset.js";
+import { defaultCounts } from "../../data/emojiScenes/splits.js";
+import { leaveOut } from "../../data/items.js";
+import type { Displayable } from "../../display.js";
 import { AmsError } from "../../errors.js";
+import type { Context } from "../../context.js";
+import { frame } from "../../frame.js";
 import { defineCommand, option } from "../command.js";
 import { dataAliases, dataOptions, filledSplits, openDataset, splitOf } from "../datasets.js";
+import type { OpenedDataset } from "../results.js";
 import { datasetDisplay } from "../show/dataset.js";
+import { formatCount } from "../show/format.js";
 import { shown } from "../show/shown.js";
 
 const count = (split: string): z.ZodOptional<z.ZodInt> =>
@@ -18,8 +25,12 @@ export const dataCommand = defineCommand({
     "a folder of your own needs a table (.csv, .tsv, .jsonl) with the columns image and caption. The data set stays open for the verbs after it.",
   options: {
     ...dataOptions,
-    skipProblems: option(z.boolean().default(false), {
-      help: "leave out rows with missing images or empty captions instead of refusing the set",
+    check: option(z.boolean().default(false), {
+      help: "also decode every image: those that cannot be read are listed, and refused or (--skip-problems) left out",
+    }),
+    size: option(z.int().min(1).max(100_000).optional(), {
+      help: "scenes: number of train images; without --val and --test these have a tenth and a fifth of it, at most their default",
+      value: "N",
     }),
     train: count("train"),
     val: count("val"),
@@ -45,15 +56,19 @@ export const dataCommand = defineCommand({
   aliases: dataAliases,
   examples: [
     "data scenes",
-    "data scenes --train 20000 --samples 12 --split test-style",
+    "data scenes --size 20000 --samples 12 --split test-style",
     "data flickr30k --root ~/flickr30k/images --annotations ~/flickr30k",
     "data ~/my-photos --captions ~/my-photos/captions.csv",
   ],
-  resultType: "Dataset",
-  run: async (options, context, session): Promise<Dataset> => {
+  resultType: "OpenedDataset",
+  run: async (options, context, session): Promise<OpenedDataset> => {
     const { data = session.dataset ?? "scenes", samples, skipProblems } = options;
-    const { train, val, test, seed, pixels } = options;
-    const sceneOptions = { train, val, test, seed, pixels };
+    const { size, seed, pixels } = options;
+    const share = (parts: number, most: number): number | undefined =>
+      size === undefined ? undefined : Math.min(most, Math.ceil(size / parts));
+    const { train = size, val = share(10, defaultCounts.val), test = share(5, defaultCounts.test) } = options;
+    const { train: onlyTrain, val: onlyVal, test: onlyTest } = options;
+    const sceneOptions = { size, train: onlyTrain, val: onlyVal, test: onlyTest, seed, pixels };
     const given = Object.entries(sceneOptions).find(([, value]) => value !== undefined)?.[0];
     if (given !== undefined && data !== "scenes") {
       throw new AmsError(`--${given} is for the scenes, which are drawn to order`, {
@@ -72,11 +87,12 @@ export const dataCommand = defineCommand({
         ? await openDataset({ ...options, data }, { scenes, skipProblems }, context, session)
         : data;
     session.dataset = dataset;
+    if (options.check) await check(dataset, skipProblems, context);
     const split = options.split ?? filledSplits(dataset)[0] ?? "train";
     splitOf(dataset, split);
-    return shown(dataset, () => datasetDisplay(dataset, split, samples));
+    return withFrame(shown(dataset, () => datasetDisplay(dataset, split, samples, context)));
   },
-  json: ({ name, root, fingerprint, splits }) => ({
+  json: ({ name, root, fingerprint, splits, leftOut = [], boxesRead }) => ({
     name,
     root,
     fingerprint,
@@ -86,5 +102,42 @@ export const dataCommand = defineCommand({
         { images: items.length, captions: items.reduce((sum, item) => sum + item.captions.length, 0) },
       ]),
     ),
+    leftOut,
+    ...(boxesRead === undefined ? {} : { boxesRead }),
   }),
 });
+
+/** The same object with the method `frame`, which does not count as one of its properties. */
+function withFrame(dataset: Dataset & Displayable): OpenedDataset {
+  return Object.defineProperty(dataset, "frame", {
+    value: () => frame(dataset),
+    configurable: true,
+    enumerable: false,
+  }) as OpenedDataset;
+}
+
+/** Refuses a data set with unreadable images, or leaves these out of it. */
+async function check(dataset: Dataset, skip: boolean, context: Context): Promise<void> {
+  const { checkImages } = await import("../../data/batches.js");
+  const bad = await checkImages(dataset.splits, context);
+  const images = Object.values(dataset.splits).reduce((sum, items) => sum + items.length, 0);
+  if (bad.length === 0) {
+    context.note(`all ${formatCount(images)} images can be read`);
+    return;
+  }
+  const some = bad.slice(0, 5).map(({ id, reason }) => `${id} (${reason})`);
+  const names = some.join(", ") + (bad.length > some.length ? ", ..." : "");
+  const message = `${formatCount(bad.length)} of ${formatCount(images)} images cannot be read: ${names}`;
+  if (!skip) {
+    throw new AmsError(message, {
+      where: dataset.root,
+      hint: "replace them by intact ones, or leave them out: ams data ... --check --skip-problems",
+    });
+  }
+  const ids = bad.map(({ id }) => id);
+  leaveOut(dataset, new Set(ids));
+  dataset.leftOut = [...(dataset.leftOut ?? []), ...bad.map(({ id, reason }) => ({ image: id, reason }))];
+  // What opens it again, as a resumed run does, leaves out the same ones.
+  if (dataset.opened !== undefined) dataset.opened.leftOut = [...(dataset.opened.leftOut ?? []), ...ids];
+  context.note(`left out, as ${message}`);
+}

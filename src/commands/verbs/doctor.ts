@@ -1,9 +1,13 @@
 /** `doctor`: what is there, what is missing, and the exact way to get it. */
+import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { freemem, totalmem } from "node:os";
 import path from "node:path";
+import { locate, type KnownName } from "../../data/locate.js";
 import { renderTable } from "../../display.js";
 import type { Check } from "../../engine/types.js";
+import { AmsError } from "../../errors.js";
+import { installedKernels } from "../../installedKernels.js";
 import { amsHome, packageRoot } from "../../paths.js";
 import { defineCommand } from "../command.js";
 import { formatBytes } from "../show/format.js";
@@ -14,7 +18,7 @@ export const doctorCommand = defineCommand({
   name: "doctor",
   summary: "what is there, what is missing, and how to get it",
   about:
-    "Looks at engine, GPU, Node, memory, disk, JupyterLab, kernel, data sets and weights. Tries whether the folder of AMS can be written, and changes nothing else.",
+    "Looks at Node, engines, GPU, memory, disk, JupyterLab, kernel, data sets and weights. Tries whether the folder of AMS can be written, and changes nothing else.",
   options: {},
   aliases: {},
   examples: ["doctor"],
@@ -29,18 +33,19 @@ export const doctorCommand = defineCommand({
 
 export function reportOf(checks: Check[]): Report {
   const missing = checks.filter((check) => !check.ok).length;
-  const verdict = missing === 0 ? "everything is there" : `${String(missing)} of ${String(checks.length)} missing`;
-  const mark = (ok: boolean): string => (ok ? "✓" : "✗");
+  const verdict =
+    missing === 0 ? "everything that is needed is there" : `${String(missing)} of ${String(checks.length)} missing`;
+  const mark = ({ ok, optional }: Check): string => (!ok ? "✗" : optional === true ? "–" : "✓");
   return shown({ checks, ok: missing === 0 }, () => ({
     "text/html": renderTable({
       caption: verdict,
       columns: ["", "what", "found", "to do"],
-      rows: checks.map(({ ok, name, found, hint }) => [mark(ok), name, found, ok ? null : (hint ?? null)]),
+      rows: checks.map((check) => [mark(check), check.name, check.found, check.ok ? null : (check.hint ?? null)]),
     }).html,
     "text/plain": [
-      ...checks.flatMap(({ ok, name, found, hint }) => [
-        `${mark(ok)} ${name.padEnd(24)}${found}`,
-        ...(ok || hint === undefined ? [] : [`${"".padEnd(26)}to do: ${hint}`]),
+      ...checks.flatMap((check) => [
+        `${mark(check)} ${check.name.padEnd(24)}${check.found}`,
+        ...(check.ok || check.hint === undefined ? [] : [`${"".padEnd(26)}to do: ${check.hint}`]),
       ]),
       verdict,
     ].join("\n"),
@@ -48,14 +53,7 @@ export function reportOf(checks: Check[]): Report {
 }
 
 function machine(): Check[] {
-  const major = Number(process.versions.node.split(".")[0]);
   return [
-    {
-      name: "Node",
-      ok: major >= 20,
-      found: `${process.version} on ${process.platform} ${process.arch}`,
-      hint: "install Node 20 or later",
-    },
     {
       name: "memory",
       ok: totalmem() >= 3e9,
@@ -85,26 +83,49 @@ export function diskCheck(): Check {
 }
 
 function jupyter(): Check[] {
-  const python = path.join(amsHome(), "python");
-  const bin = path.join(python, process.platform === "win32" ? "Scripts" : "bin");
-  const hasLab = ["jupyter-lab", "jupyter-lab.exe"].some((name) => existsSync(path.join(bin, name)));
-  const spec = path.join(amsHome(), "share", "jupyter", "kernels", "ams", "kernel.json");
+  const bin = path.join(amsHome(), "python", process.platform === "win32" ? "Scripts" : "bin");
+  const own = ["jupyter-lab", "jupyter-lab.exe"].some((name) => existsSync(path.join(bin, name)));
+  const lab = own ? path.dirname(bin) : labOnPath();
+  const spec = path.join(amsHome(), "share", "jupyter", "kernels", "ams");
+  const listed = kernelOfJupyter();
+  const kernels = [
+    ...(existsSync(path.join(spec, "kernel.json")) ? [spec] : []),
+    ...(listed === undefined ? [] : [listed]),
+    ...installedKernels(),
+  ];
+  const start = existsSync(path.join(packageRoot(), "tsconfig.json")) ? "npm run lab" : "ams lab";
   return [
-    { name: "JupyterLab", ok: hasLab, found: hasLab ? python : "not set up", hint: "run: npm run lab" },
+    { name: "JupyterLab", ok: lab !== undefined, found: lab ?? "not set up", hint: `run: ${start}` },
     {
       name: "kernel",
-      ok: existsSync(spec),
-      found: existsSync(spec) ? path.dirname(spec) : "not installed",
-      hint: "run: npm run lab (or: ams install, for a Jupyter that you have)",
+      ok: kernels.length > 0,
+      found: kernels.length > 0 ? [...new Set(kernels)].join(", ") : "not installed",
+      hint: `run: ${start} (or: ams install, for a Jupyter that you have)`,
     },
   ];
+}
+
+/** The JupyterLab that `jupyter lab` would start, in words; undefined when there is none. */
+function labOnPath(): string | undefined {
+  const { status, stdout } = spawnSync("jupyter", ["lab", "--version"], { encoding: "utf8", timeout: 20_000 });
+  return status === 0 ? `JupyterLab ${stdout.trim()} of the jupyter on PATH` : undefined;
+}
+
+/** The folder of the kernel that the jupyter on PATH lists. */
+function kernelOfJupyter(): string | undefined {
+  const { stdout } = spawnSync("jupyter", ["kernelspec", "list", "--json"], { encoding: "utf8", timeout: 20_000 });
+  try {
+    const { kernelspecs } = JSON.parse(stdout) as { kernelspecs: Partial<Record<string, { resource_dir: string }>> };
+    return kernelspecs["ams"]?.resource_dir;
+  } catch {
+    return undefined; // no jupyter, or one without kernels
+  }
 }
 
 function dataAndWeights(): Check[] {
   const data = path.join(amsHome(), "data");
   const sets = existsSync(data) ? readdirSync(data).filter((name) => !name.startsWith(".")) : [];
   const scenes = sets.filter((name) => name.startsWith("scenes"));
-  const flickr = sets.includes("flickr30k");
   const models = ["scenes-small", "scenes-encoders"].map((name): Check => {
     const file = path.join(packageRoot(), "models", name, "model.safetensors");
     return {
@@ -117,17 +138,22 @@ function dataAndWeights(): Check[] {
   return [
     {
       name: "data: scenes",
-      ok: scenes.length > 0,
-      found: scenes.length > 0 ? scenes.join(", ") : "not drawn yet",
-      hint: "run: ams data scenes",
+      ok: true, // nothing is missing: they need no network and are drawn in seconds
+      found: scenes.length > 0 ? scenes.join(", ") : "not drawn yet; they are when first used, or now: ams data scenes",
     },
-    {
-      name: "data: flickr30k",
-      ok: true, // optional: the images are for their owners to give
-      found: flickr
-        ? path.join(data, "flickr30k")
-        : "not here; with images of your own: ams data flickr30k --root DIR --annotations DIR",
-    },
+    knownData("flickr30k"),
+    knownData("coco"),
     ...models,
   ];
+}
+
+/** Whether a set of photographs is in one of its usual places; it is optional, as the images are for their owners to give. */
+function knownData(name: KnownName): Check {
+  try {
+    const { root, source } = locate(name, {});
+    return { name: `data: ${name}`, ok: true, found: `images in ${root}, annotations in the layout ${source.layout}` };
+  } catch (error) {
+    if (!(error instanceof AmsError)) throw error;
+    return { name: `data: ${name}`, ok: true, optional: true, found: `${error.message}; what to do: ams data ${name}` };
+  }
 }

@@ -1,12 +1,15 @@
 /** `export`: weights as a folder, tables as CSV, figures as files. */
-import { mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
+import type { Context } from "../../context.js";
 import { AmsError } from "../../errors.js";
+import type { Model } from "../../model/ams.js";
+import type { Run } from "../../train/trainer.js";
 import { writing } from "../../writing.js";
 import { defineCommand, option } from "../command.js";
 import { modelOptions, wantModel } from "../models.js";
-import { findRun, readRuns } from "../runList.js";
+import { findRun, readRuns, type StoredRun } from "../runList.js";
 import { resolvePath, type Session } from "../session.js";
 import type { Exported } from "../results.js";
 import { shown, tablesBundle } from "../show/shown.js";
@@ -17,10 +20,18 @@ export const exportCommand = defineCommand({
   name: "export",
   summary: "write weights, a table or a figure to files",
   about:
-    "weights: a folder with model.safetensors and config.json that --checkpoint reads. table: the session's evaluations, or the epochs of a run, as CSV. " +
+    "weights: a folder with model.safetensors and config.json that --checkpoint reads; with --torch one file for the published code (and vocab.txt beside it, where the vocabulary is not BERT's). table: the session's evaluations, or the epochs of a run, as CSV. " +
     "figure: the last figure of the session, or the history of a run.",
   options: {
-    what: option(z.enum(["weights", "table", "figure"]), { help: "what to write", value: "WHAT" }),
+    what: option(z.enum(["weights", "table", "figure"]).optional(), { help: "what to write", value: "WHAT" }),
+    torch: option(z.string().optional(), {
+      help: "write the weights into this file, as the published code writes its checkpoints (e.g. model_best.pth.tar)",
+      value: "FILE",
+      complete: "file",
+    }),
+    namespace: option(z.boolean().default(false), {
+      help: "with --torch: the options as an argparse.Namespace, as published (torch.load then needs weights_only=False)",
+    }),
     out: option(z.string().optional(), {
       help: "the folder of weights, the .csv of a table, the .svg, .png, .html or .json of a figure (defaults: ams-model, ams-table.csv, ams-figure.svg)",
       value: "PATH",
@@ -28,12 +39,17 @@ export const exportCommand = defineCommand({
     }),
     ...modelOptions,
     half: option(z.boolean().default(false), { help: "weights: 16 bits each, half the size" }),
-    run: option(z.string().optional(), { help: "table, figure: of this run", value: "RUN", complete: "run" }),
+    run: option(z.string().optional(), {
+      help: "table, figure: of this run; with --torch: its best weights, epochs and steps",
+      value: "RUN",
+      complete: "run",
+    }),
   },
   positional: { option: "what" },
   aliases: {},
   examples: [
     "export weights --out my-model --half",
+    "export --torch model_best.pth.tar --run first-try",
     "export table --out recalls.csv",
     "export table --run first-try --out epochs.csv",
     "export figure --out attention.png",
@@ -42,6 +58,13 @@ export const exportCommand = defineCommand({
   run: async (options, context, session): Promise<Exported> => {
     const { what, run } = options;
     const target = (name: string): string => resolvePath(session, options.out ?? name);
+    if (options.torch !== undefined) return exportTorch(options.torch, options, context, session);
+    if (what === undefined) {
+      throw new AmsError("export needs WHAT: weights, table or figure", {
+        where: "ams export",
+        hint: "for example: ams export weights --out my-model, or ams export --torch model_best.pth.tar",
+      });
+    }
     if (what === "weights") {
       const { startEngine } = await import("../../engine/index.js");
       await startEngine();
@@ -57,7 +80,7 @@ export const exportCommand = defineCommand({
       }
       const table = tableOf(run, session);
       writing(file, () => {
-        mkdirSync(path.dirname(file), { recursive: true });
+        makeFolder(path.dirname(file), context);
         writeFileSync(file, table);
       });
       return exported([file]);
@@ -67,6 +90,64 @@ export const exportCommand = defineCommand({
   },
   json: ({ files }) => ({ files }),
 });
+
+interface TorchExport {
+  what?: "weights" | "table" | "figure" | undefined;
+  checkpoint?: string | undefined;
+  model?: Model | undefined;
+  run?: string | undefined;
+  out?: string | undefined;
+  half: boolean;
+  namespace: boolean;
+}
+
+/** One file as the published code writes it. The epochs, steps and best rSum are those of the run that made the weights. */
+async function exportTorch(name: string, options: TorchExport, context: Context, session: Session): Promise<Exported> {
+  const { what, run, half, out, namespace } = options;
+  if ((what !== undefined && what !== "weights") || half || out !== undefined) {
+    throw new AmsError("--torch names the file and always writes float32 weights", {
+      where: `--torch ${name} with ${half ? "--half" : out === undefined ? String(what) : "--out"}`,
+      hint: "leave out the other option: ams export --torch FILE",
+    });
+  }
+  const { startEngine } = await import("../../engine/index.js");
+  await startEngine();
+  const { writePublished } = await import("../../model/weights/publishedWrite.js");
+  const { checkpoint, model: given } = options;
+  const stored = run === undefined ? undefined : findRun(run);
+  const own = given === undefined && checkpoint === undefined ? run : checkpoint;
+  const model = await wantModel({ model: given, checkpoint: own }, context, session);
+  const file = resolvePath(session, name);
+  const trained = stored ?? (session.run?.model === model ? session.run : undefined);
+  const { files, invented } = writing(file, () => {
+    makeFolder(path.dirname(file), context);
+    return writePublished(model, file, {
+      namespace,
+      ...(trained === undefined ? {} : { progress: progressOf(trained) }),
+    });
+  });
+  if (invented.length > 0) {
+    context.note(
+      `${String(invented.length)} tensors that AMS never reads (last layers, poolers) have random values: the model was not built from files that hold them`,
+    );
+  }
+  return exported(files);
+}
+
+/** A folder that is not there is made, and said so: it may be a slip. */
+function makeFolder(folder: string, context: Context): void {
+  if (existsSync(folder)) return;
+  mkdirSync(folder, { recursive: true });
+  context.note(`made the folder ${folder}`);
+}
+
+function progressOf(run: StoredRun | Run): { epoch: number; eiters: number; bestRsum: number } {
+  const sums = run.epochs.map(({ evaluation }) => evaluation?.rsum ?? 0);
+  // By their numbers: a run that went on from a file of the published code does not begin with the first.
+  const last = "steps" in run ? run.steps.at(-1) : run.lastStep;
+  const epochs = (run.epochs.at(-1)?.epoch ?? -1) + 1;
+  return { epoch: epochs, eiters: last?.step ?? 0, bestRsum: Math.max(0, ...sums) };
+}
 
 function tableOf(run: string | undefined, session: Session): string {
   if (run !== undefined) return epochsCsv(findRun(run).epochs);

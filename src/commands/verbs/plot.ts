@@ -1,4 +1,5 @@
 /** `plot`: figures of attention, recalls, training history and hits. */
+import path from "node:path";
 import { z } from "zod";
 import type { Context } from "../../context.js";
 import type { Item } from "../../data/dataset.js";
@@ -8,13 +9,24 @@ import type { Figure } from "../../plot/figure.js";
 import { defineCommand, option } from "../command.js";
 import { dataAliases, dataOptions, splitOf, wantDataset } from "../datasets.js";
 import { wantEngine } from "../engines.js";
-import { modelOptions, wantModel } from "../models.js";
+import { loadModel, modelOptions, wantModel } from "../models.js";
 import { suggestion } from "../nearest.js";
 import { findRun, readRuns, readSteps } from "../runList.js";
 import { resolvePath, type Session } from "../session.js";
 import { evalCommand } from "./eval.js";
 
-const figures = ["attention", "recall", "history", "gallery"] as const;
+const figures = [
+  "attention",
+  "recall",
+  "history",
+  "runs",
+  "gallery",
+  "confusion",
+  "distribution",
+  "scales",
+  "phrases",
+  "sizes",
+] as const;
 
 const plotShape = {
   figure: option(z.enum(figures), { help: "which figure", value: "FIGURE" }),
@@ -38,16 +50,41 @@ const plotShape = {
     value: "FILE",
     complete: "file",
   }),
+  againstCaption: option(z.union([z.int().min(0), z.string()]).optional(), {
+    help: "attention: beside it the same image with another of its captions, or a text of your own",
+    value: "N|TEXT",
+  }),
+  againstCheckpoint: option(z.string().optional(), {
+    help: "attention: beside it the same pair as another model sees it",
+    value: "NAME|DIR|FILE",
+    complete: "model",
+  }),
   direction: option(z.enum(["t2i", "i2t"]).default("t2i"), {
     help: "gallery: captions look for images, or images for captions",
   }),
   queries: option(z.int().min(1).max(50).default(5), { help: "gallery: number of queries", value: "N" }),
   k: option(z.int().min(1).max(20).default(5), { help: "gallery: hits a query", value: "N" }),
-  images: option(z.int().min(1).optional(), {
-    help: "recall, gallery: evaluate on the first N images of the split",
+  count: option(z.int().min(2).max(40).default(12), { help: "confusion: number of images", value: "N" }),
+  words: option(z.int().min(0).default(100), {
+    help: "distribution: captions whose words are looked at (0: only the scores of pairs)",
     value: "N",
   }),
-  run: option(z.string().optional(), { help: "history: the run (default: the latest)", value: "RUN", complete: "run" }),
+  scale: option(z.int().min(1).optional(), {
+    help: "distribution: words at this scale (default: the deepest)",
+    value: "K",
+  }),
+  images: option(z.int().min(1).optional(), {
+    help: "recall, gallery, confusion, distribution: evaluate on the first N images of the split",
+    value: "N",
+  }),
+  skipBadImages: option(z.boolean().default(false), {
+    help: "recall, gallery: leave missing and unreadable images out, count and name them, instead of stopping",
+  }),
+  run: option(z.union([z.array(z.string()), z.string()]).optional(), {
+    help: "history: the run (default: the latest); runs takes several (default: the latest six)",
+    value: "RUN",
+    complete: "run",
+  }),
   out: option(z.string().optional(), {
     help: "also save the figure: .svg, .png, .html or .json",
     value: "FILE",
@@ -59,19 +96,30 @@ type PlotOptions = z.output<z.ZodObject<typeof plotShape>>;
 
 export const plotCommand = defineCommand({
   name: "plot",
-  summary: "a figure: attention, recall, history, gallery",
+  summary: "a figure: attention, recall, history, runs, gallery, confusion, distribution, scales, phrases, sizes",
   about:
     "attention: what every word of a caption looks at, at every scale. recall: R@K over K for the session's evaluations (or the given splits). " +
-    "history: loss and recalls of a training. gallery: queries of the latest evaluation with their best hits.",
+    "history: loss and recalls of a training. gallery: queries of the latest evaluation with their best hits. " +
+    "confusion: the images that its captions take for each other. distribution: scores of true and wrong pairs, and of words with the mined thresholds. " +
+    "runs: losses and recalls of several trainings. scales: rSum of every scale alone, and of all but it. " +
+    "phrases: the pointing game by kind of phrase. sizes: lengths of the captions and sizes of the images.",
   options: plotShape,
   positional: { option: "figure" },
   aliases: dataAliases,
   examples: [
     "plot attention --item 3 --caption 1",
     'plot attention --image photo.jpg --caption "a dog on the beach" --out attention.html',
+    'plot attention --item 3 --against-caption "a cat in the snow"',
+    "plot attention --item 3 --against-checkpoint scenes-encoders",
     "plot recall --split test --split test-style",
     "plot history --run first-try --out history.svg",
     "plot gallery --queries 8",
+    "plot confusion --split test --images 200",
+    "plot distribution --words 50",
+    "plot runs --run first-try --run second-try",
+    "plot scales --images 200",
+    "plot phrases --images 100",
+    "plot sizes --data scenes",
   ],
   resultType: "Figure",
   run: async (options, context, session): Promise<Figure> => {
@@ -92,38 +140,84 @@ async function draw(options: PlotOptions, context: Context, session: Session): P
       return recallFigure(await evaluations(options, context, session));
     }
     case "history":
-      return history(options.run, session);
+      return history(runsOf(options)[0], session);
+    case "runs":
+      return runs(runsOf(options));
+    case "scales":
+      return scales(options, context, session);
+    case "phrases":
+      return phrases(options, context, session);
+    case "sizes":
+      return sizes(options, context, session);
     case "gallery":
       return gallery(options, context, session);
+    case "confusion":
+      return confusion(options, context, session);
+    case "distribution":
+      return distribution(options, context, session);
   }
 }
 
 async function attention(options: PlotOptions, context: Context, session: Session): Promise<Figure> {
   await wantEngine(context, session);
+  const { compareAttention, drawAttention } = await import("../attention.js");
+  const { againstCaption, againstCheckpoint } = options;
+  const { image, caption, captionOf, item } = await pairOf(options, context, session);
+  const model = await wantModel(options, context, session);
+  const request = { image, caption, ...(item === undefined ? {} : { item }) };
+  if (againstCaption === undefined && againstCheckpoint === undefined) return drawAttention(model, request);
+  const other = againstCaption === undefined ? caption : captionOf(againstCaption, "--against-caption");
+  const otherModel = againstCheckpoint === undefined ? model : await loadModel(againstCheckpoint, context, session);
+  const nameOf = (text: string, checkpoint: string): string =>
+    [...(againstCheckpoint === undefined ? [] : [checkpoint]), ...(againstCaption === undefined ? [] : [text])].join(
+      ": ",
+    );
+  const own = options.checkpoint ?? (model.source === undefined ? "this model" : path.basename(model.source));
+  return compareAttention(
+    [
+      { model, request: { ...request, name: nameOf(caption, own) } },
+      {
+        model: otherModel,
+        request: { ...request, caption: other, name: nameOf(other, againstCheckpoint ?? own) },
+      },
+    ],
+    againstCheckpoint === undefined ? "Attention of two captions" : "Attention of two models",
+  );
+}
+
+interface Pair {
+  image: string;
+  caption: string;
+  item?: Item;
+  /** Another caption of the same image, by number or as given. */
+  captionOf: (wanted: number | string, flag: string) => string;
+}
+
+/** The picture and caption that `--image`, or `--split`, `--item` and `--caption` mean. */
+async function pairOf(options: PlotOptions, context: Context, session: Session): Promise<Pair> {
   const { caption, image } = options;
-  const { drawAttention } = await import("../attention.js");
   if (image !== undefined) {
-    if (typeof caption === "number") {
+    const textOnly = (wanted: number | string, flag: string): string => {
+      if (typeof wanted === "string") return wanted;
       throw new AmsError("a picture of your own needs a caption", {
         where: `ams plot attention --image ${image}`,
-        hint: 'add --caption "what the picture shows"',
+        hint: `add ${flag} "what the picture shows"`,
       });
-    }
-    const model = await wantModel(options, context, session);
-    return drawAttention(model, { image: resolvePath(session, image), caption });
+    };
+    return { image: resolvePath(session, image), caption: textOnly(caption, "--caption"), captionOf: textOnly };
   }
   const dataset = await wantDataset(options, context, session);
   const split = splitsOf(options)[0] ?? "test";
   const item = itemOf(splitOf(dataset, split), options.item, split);
-  const text = typeof caption === "string" ? caption : item.captions[caption]?.text;
-  if (text === undefined) {
-    throw new AmsError(`image ${item.id} has no caption ${String(caption)}`, {
-      where: `ams plot attention --item ${String(options.item)} --caption ${String(caption)}`,
+  const captionOf = (wanted: number | string, flag: string): string => {
+    const text = typeof wanted === "string" ? wanted : item.captions[wanted]?.text;
+    if (text !== undefined) return text;
+    throw new AmsError(`image ${item.id} has no caption ${String(wanted)}`, {
+      where: `ams plot attention --item ${String(options.item)} ${flag} ${String(wanted)}`,
       hint: `its captions are 0 to ${String(item.captions.length - 1)}; a text of your own works too`,
     });
-  }
-  const model = await wantModel(options, context, session);
-  return drawAttention(model, { image: item.image, caption: text, item });
+  };
+  return { image: item.image, caption: captionOf(caption, "--caption"), item, captionOf };
 }
 
 function itemOf(items: Item[], wanted: number | string, split: string): Item {
@@ -151,7 +245,14 @@ async function evaluations(options: PlotOptions, context: Context, session: Sess
   const result: Evaluation[] = [];
   for (const split of asked.length === 0 ? ["test"] : asked) {
     const found = fresh ? undefined : session.evaluations.findLast((evaluation) => evaluation.split === split);
-    result.push(found ?? (await evalCommand.run({ ...options, split, pooled: false }, context, session)));
+    result.push(
+      found ??
+        (await evalCommand.run(
+          { ...options, split, pooled: false, pointing: false, scales: false, saveScales: false, words: undefined },
+          context,
+          session,
+        )),
+    );
   }
   return result;
 }
@@ -162,6 +263,79 @@ function latestOfEachSplit(all: Evaluation[]): Evaluation[] {
 
 function splitsOf({ split }: PlotOptions): string[] {
   return split === undefined ? [] : typeof split === "string" ? [split] : split;
+}
+
+function runsOf({ run }: PlotOptions): string[] {
+  return run === undefined ? [] : typeof run === "string" ? [run] : run;
+}
+
+async function runs(names: string[]): Promise<Figure> {
+  const { runsFigure } = await import("../../plot/runs.js");
+  const latest = readRuns().filter((run) => run.status !== "unreadable").slice(0, 6); // prettier-ignore
+  const chosen = names.length > 0 ? names.map(findRun) : latest;
+  if (chosen.length === 0)
+    throw new AmsError("there are no runs to draw", { where: "ams plot runs", hint: "make one: ams train" });
+  return runsFigure(chosen.map(({ name, epochs }) => ({ name, steps: readSteps(name), epochs })));
+}
+
+/** The evaluation of the first asked split, with a part that not every evaluation has. */
+async function evaluationWith(
+  part: "scales" | "pointing",
+  options: PlotOptions,
+  context: Context,
+  session: Session,
+): Promise<Evaluation> {
+  const split = splitsOf(options)[0] ?? "test";
+  const fresh = options.checkpoint !== undefined || options.model !== undefined || options.images !== undefined || options.data !== undefined; // prettier-ignore
+  const found = session.evaluations.findLast((each) => each[part] !== undefined && each.split === split);
+  if (found !== undefined && !fresh) return found;
+  const asked = {
+    pooled: false,
+    pointing: part === "pointing",
+    scales: part === "scales",
+    saveScales: false,
+    words: undefined,
+  };
+  return evalCommand.run({ ...options, split, ...asked }, context, session);
+}
+
+async function scales(options: PlotOptions, context: Context, session: Session): Promise<Figure> {
+  const { scalesFigure } = await import("../../plot/scales.js");
+  const { scales: found = [], rsum, split } = await evaluationWith("scales", options, context, session);
+  return scalesFigure(found, rsum, `What each scale does (${split})`);
+}
+
+async function phrases(options: PlotOptions, context: Context, session: Session): Promise<Figure> {
+  const { phrasesFigure } = await import("../../plot/phrases.js");
+  const { pointing, split } = await evaluationWith("pointing", options, context, session);
+  return phrasesFigure(pointing?.types ?? [], `Pointing by kind of phrase (${split})`);
+}
+
+/** So many images of each split are opened for their sizes. */
+const measured = 300;
+
+async function sizes(options: PlotOptions, context: Context, session: Session): Promise<Figure> {
+  const { datasetSummary } = await import("../../data/summary.js");
+  const { sizesFigure } = await import("../../plot/sizes.js");
+  const { default: sharp } = await import("sharp");
+  const dataset = await wantDataset(options, context, session);
+  const asked = splitsOf(options);
+  const summaries = (await datasetSummary(dataset, undefined, context)).filter(
+    ({ split }) => asked.length === 0 || asked.includes(split),
+  );
+  const splits = [];
+  for (const { split, lengths, cut } of summaries) {
+    context.signal.throwIfAborted();
+    const items = splitOf(dataset, split).slice(0, options.images ?? measured);
+    const images = await Promise.all(
+      items.map(async ({ image }) => {
+        const { width, height } = await sharp(image).metadata();
+        return { width, height };
+      }),
+    );
+    splits.push({ split, lengths, cut, images });
+  }
+  return sizesFigure(splits, `Lengths of captions and sizes of images (${dataset.name})`);
 }
 
 /** Of the named run, else the session's, else the latest on disk. */
@@ -185,4 +359,48 @@ async function gallery(options: PlotOptions, context: Context, session: Session)
   const chosen = splitsOf(options).length > 0 ? all : all.slice(-1);
   const rows = chosen.flatMap((evaluation) => galleryOf(evaluation, { direction, count: queries, k }));
   return galleryFigure({ title: `${title} (${chosen.map(({ split }) => split).join(", ")})`, rows });
+}
+
+/** The latest evaluation of the first asked split. */
+async function oneEvaluation(options: PlotOptions, context: Context, session: Session): Promise<Evaluation> {
+  const all = await evaluations(options, context, session);
+  const evaluation = splitsOf(options).length > 0 ? all[0] : all.at(-1);
+  if (evaluation === undefined) throw new Error("no evaluation was made");
+  return evaluation;
+}
+
+async function confusion(options: PlotOptions, context: Context, session: Session): Promise<Figure> {
+  const { confusionMatrix, hardestConfusions } = await import("../../evaluate/index.js");
+  const { confusionFigure } = await import("../../plot/confusion.js");
+  const evaluation = await oneEvaluation(options, context, session);
+  const { items, split } = evaluation;
+  const texts = items.flatMap(({ captions }) => captions.map(({ text }) => text));
+  return confusionFigure(
+    {
+      matrix: confusionMatrix(evaluation, options.count),
+      hardest: hardestConfusions(evaluation, "t2i", options.count),
+      imageName: (image) => items[image]?.id ?? `image ${image}`,
+      captionText: (caption) => texts[caption] ?? `caption ${caption}`,
+    },
+    `Hardest confusions (${split})`,
+  );
+}
+
+async function distribution(options: PlotOptions, context: Context, session: Session): Promise<Figure> {
+  const { scoreDistributions, wordRelevance } = await import("../../evaluate/index.js");
+  const { distributionFigure } = await import("../../plot/distribution.js");
+  const evaluation = await oneEvaluation(options, context, session);
+  const scales = evaluation.model?.config.scales.length;
+  const { scale, words: count } = options;
+  if (scale !== undefined && scales !== undefined && scale > scales) {
+    throw new AmsError(`the model has no scale ${scale}`, { where: `--scale ${scale}`, hint: `give 1 to ${scales}` });
+  }
+  const withWords =
+    count > 0 && evaluation.model !== undefined && evaluation.scoredBy === "exact" && evaluation.images > 1;
+  const words = withWords ? await wordRelevance(evaluation, { captions: count }, context) : undefined;
+  if (words !== undefined) evaluation.words = words;
+  return distributionFigure(scoreDistributions(evaluation), words, {
+    title: `Scores of true and wrong pairs (${evaluation.split})`,
+    ...(scale === undefined ? {} : { scale }),
+  });
 }

@@ -2,11 +2,13 @@
 import { existsSync } from "node:fs";
 import { z } from "zod";
 import { AmsError } from "../../errors.js";
-import type { Hits } from "../../search/index.js";
+import type { Context } from "../../context.js";
+import type { Hits, Query } from "../../search/index.js";
 import { defineCommand, option } from "../command.js";
 import { dataAliases, dataOptions, splitOf, wantDataset } from "../datasets.js";
 import { wantEngine } from "../engines.js";
 import { modelOptions, wantModel } from "../models.js";
+import { modelOfIndex, wantIndex } from "./indexGallery.js";
 import { resolvePath, type Session } from "../session.js";
 
 export const searchCommand = defineCommand({
@@ -14,7 +16,8 @@ export const searchCommand = defineCommand({
   summary: "find pictures for a text, or captions for a picture",
   about:
     "Two stages: pooled features choose candidates out of the whole split, the exact score of all scales orders them. " +
-    "A query that is the path of an image file searches captions.",
+    "A query that is the path of an image file searches captions. Each hit names the words that it fits best, and marks their regions. " +
+    "Images of the split that cannot be read are named and left out. With --index the gallery is on disk and nothing of it is encoded.",
   options: {
     query: option(z.string().optional(), {
       help: "what to look for, or the path of an image",
@@ -23,9 +26,22 @@ export const searchCommand = defineCommand({
     }),
     image: option(z.string().optional(), { help: "look for captions of this image", value: "FILE", complete: "file" }),
     k: option(z.int().min(1).max(100).default(5), { help: "hits to show", value: "N" }),
+    candidates: option(z.int().min(1).default(50), {
+      help: "candidates of the first stage that get the exact score (at least k)",
+      value: "N",
+    }),
+    index: option(z.string().optional(), {
+      help: "search in this index (made by `ams index`) instead of a split",
+      value: "NAME|DIR",
+      complete: "index",
+    }),
     ...dataOptions,
     ...modelOptions,
-    split: option(z.string().default("test"), { help: "the split to search in", value: "SPLIT", complete: "split" }),
+    split: option(z.string().optional(), {
+      help: "the split to search in (default test)",
+      value: "SPLIT",
+      complete: "split",
+    }),
   },
   positional: { option: "query", joined: true },
   aliases: dataAliases,
@@ -33,19 +49,53 @@ export const searchCommand = defineCommand({
     'search "two red cars on the beach"',
     "search --image photo.jpg --k 10",
     "search a cat --split test-style",
+    'search "a dog on the grass" --k 20 --index photos',
   ],
   resultType: "Hits",
   run: async (options, context, session): Promise<Hits> => {
     const query = queryOf(options, session);
+    const { k, candidates, split = "test" } = options;
+    if (options.index !== undefined) return searchIndex(options.index, query, options, context, session);
     await wantEngine(context, session);
-    const dataset = await wantDataset(options, context, session);
-    const items = splitOf(dataset, options.split);
+    const dataset = await wantDataset({ ...options, skipBadImages: true }, context, session);
+    const items = splitOf(dataset, split);
     const model = await wantModel(options, context, session);
     const { search } = await import("../../search/index.js");
-    return search(model, items, query, options.k, context);
+    return search(model, items, query, { k, candidates }, context);
   },
   json: (hits) => hits,
 });
+
+type SearchOptions = Parameters<(typeof searchCommand)["run"]>[0];
+
+async function searchIndex(
+  index: string,
+  query: Query,
+  options: SearchOptions,
+  context: Context,
+  session: Session,
+): Promise<Hits> {
+  const { data, root, annotations, captions, split, k, candidates } = options;
+  const elsewhere = Object.entries({ data, root, annotations, captions, split }).find(
+    ([, value]) => value !== undefined,
+  );
+  if (elsewhere !== undefined) {
+    throw new AmsError(`an index has its own images: --${elsewhere[0]} means nothing for it`, {
+      where: `ams search --index ${index} --${elsewhere[0]}`,
+      hint: "leave one of the two out",
+    });
+  }
+  const folder = await wantIndex(index, session);
+  await wantEngine(context, session);
+  const model = await wantModel(await modelOfIndex(options, folder, session), context, session);
+  const { openGallery, search } = await import("../../search/index.js");
+  const gallery = await openGallery(model, folder);
+  try {
+    return await search(model, gallery, query, { k, candidates }, context);
+  } finally {
+    gallery.close();
+  }
+}
 
 export function queryOf(
   { query, image }: { query?: string | undefined; image?: string | undefined },

@@ -1,10 +1,13 @@
 /** `train`: fit a model with a recipe; live table and curve; stop and go on. */
+import { existsSync, statSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
 import type { Context } from "../../context.js";
-import type { Dataset } from "../../data/dataset.js";
+import type { Dataset, Opened } from "../../data/dataset.js";
 import { AmsError } from "../../errors.js";
 import type { Model } from "../../model/ams.js";
+import { ofSize } from "../../model/config.js";
+import { quirkSwitches } from "../../model/quirks.js";
 import type { Recipe } from "../../train/recipe.js";
 import type { Run, TrainOptions } from "../../train/trainer.js";
 import { defineCommand, option } from "../command.js";
@@ -12,9 +15,9 @@ import { dataAliases, dataOptions, openDataset, wantDataset, type DataChoice } f
 import { wantEngine } from "../engines.js";
 import { modelOptions, shippedModels, wantModel } from "../models.js";
 import { checkpointFolders, findRun, readRuns, runFolder, type StoredRun } from "../runList.js";
-import { setModel, type Session } from "../session.js";
+import { resolvePath, setModel, type Session } from "../session.js";
 import { trainingDisplay } from "../show/training.js";
-import { recipeOption, sizeOption } from "./build.js";
+import { quirkOption, recipeOption, sizeOption } from "./build.js";
 
 /** Pretrained for the scenes: where a training starts when the session has no model. */
 const encoders = "scenes-encoders";
@@ -24,9 +27,20 @@ const trainShape = {
   ...modelOptions,
   size: sizeOption,
   recipe: recipeOption,
+  quirk: quirkOption,
   epochs: option(z.int().min(1).optional(), { help: "passes over the split", value: "N" }),
   steps: option(z.int().min(1).optional(), { help: "stop after this many steps in all", value: "N" }),
   batchSize: option(z.int().min(2).optional(), { help: "image-caption pairs a step", value: "N" }),
+  recompute: option(z.boolean().optional(), {
+    help: "less memory: compute the layers' insides twice instead of keeping them (a third more time)",
+  }),
+  microBatch: option(z.int().min(1).optional(), {
+    help: "less memory: encode so many pairs at a time; the loss still sees the whole batch",
+    value: "N",
+  }),
+  precision: option(z.enum(["float32", "bfloat16"]).optional(), {
+    help: "of the linear layers' products: bfloat16 is faster, on TensorFlow, with 8 bits of mantissa (default: the recipe's)",
+  }),
   learningRate: option(z.number().positive().optional(), { help: "of Adam, before the schedule", value: "X" }),
   margin: option(z.number().min(0).optional(), {
     help: "of the hinge between right and hardest wrong pair",
@@ -42,7 +56,9 @@ const trainShape = {
     help: "images of val to evaluate after each epoch, 0 for none (default: at most 500)",
     value: "N",
   }),
-  skipBadImages: option(z.boolean().default(false), { help: "pass over unreadable images instead of stopping" }),
+  skipBadImages: option(z.boolean().default(false), {
+    help: "pass over missing and unreadable images, count and list them, instead of stopping (also where the run is resumed)",
+  }),
   checkpointSeconds: option(z.int().min(1).optional(), {
     help: "time between checkpoints inside an epoch (default 600)",
     value: "N",
@@ -52,8 +68,8 @@ const trainShape = {
     value: "NAME",
   }),
   resume: option(z.union([z.boolean(), z.string()]).optional(), {
-    help: "go on with this run, or with the latest unfinished one that has a checkpoint",
-    value: "RUN",
+    help: "go on with this run, with the latest unfinished one that has a checkpoint, or with the published code's model_best.pth.tar",
+    value: "RUN|FILE",
     complete: "run",
   }),
   overrides: option(z.custom<Partial<Recipe>>((value) => typeof value === "object" && value !== null).optional(), {
@@ -80,7 +96,7 @@ export const trainCommand = defineCommand({
   summary: "fit the model; live table and curve; stop and go on at will",
   about:
     "Trains the session's model (or --checkpoint, or a new one of --size; else the scenes' pretrained encoders). What is not given comes from the recipe. " +
-    "An interrupt (Ctrl-C) stops after the step it is in, with a checkpoint: --resume goes on from there.",
+    "An interrupt (Ctrl-C) stops at once, with a checkpoint of the last finished step: --resume goes on from there.",
   options: trainShape,
   aliases: {
     ...dataAliases,
@@ -94,27 +110,41 @@ export const trainCommand = defineCommand({
     "train --epochs 5 --lr 2e-5",
     "train --data scenes --steps 200 --name first-try",
     "train --resume first-try",
+    "train --resume model_best.pth.tar --recipe ams-corrected",
     "train --dataset flickr --data_path ~/flickr30k/images --max_violation --num_epochs 25 --batch_size_train 32",
   ],
   resultType: "Run",
-  run: async (options, context, session): Promise<Run> => {
+  run: async (given, context, session): Promise<Run> => {
+    const startFrom = publishedFile(given, session);
+    const options = startFrom === undefined ? given : { ...given, resume: undefined, checkpoint: startFrom };
     const name = runName(options);
     const stored =
       options.resume === undefined || options.resume === false ? undefined : runToResume({ ...options, name }, session);
     await wantEngine(context, session);
-    const dataset = await trainingData(options, stored, context, session);
+    const passes = options.skipBadImages || (stored?.options as TrainOptions | undefined)?.onBadImage === "skip";
+    const dataset = await trainingData({ ...options, skipBadImages: passes }, stored, context, session);
     const model = await startingModel(options, stored, context, session);
     const { train } = await import("../../train/trainer.js");
     const recipe = options.recipe ?? stored?.recipe ?? nextRecipe(model);
     if (recipe !== undefined && options.recipe === undefined && stored === undefined) {
       context.note(`the model is pretrained: going on with the recipe ${recipe} (--recipe chooses another)`);
     }
-    const run = await train(model, dataset, trainOptions({ ...options, name, recipe }, stored), context);
+    const run = await train(
+      model,
+      dataset,
+      { ...trainOptions({ ...options, name, recipe }, stored), ...(startFrom === undefined ? {} : { startFrom }) },
+      context,
+    );
     session.evaluations = []; // they were made with the weights before
     setModel(session, run.model);
     session.run = run;
     if (run.status === "stopped") {
-      context.note(`stopped after step ${String(run.steps.length)}; to go on: ams train --resume ${run.name}`);
+      const anew =
+        "begins again at epoch 1 with these weights; --quirk resumeSchedule=corrected goes on where it stopped";
+      const published = run.model.quirks.resumeSchedule ? "" : ` (the published recipe ${anew})`;
+      context.note(
+        `stopped after step ${String(run.steps.length)}; to go on: ams train --resume ${run.name}${published}`,
+      );
     }
     return run;
   },
@@ -133,6 +163,21 @@ export const trainCommand = defineCommand({
 interface Given extends Record<string, unknown> {
   resume?: boolean | string | undefined;
   name?: string | undefined;
+}
+
+/** The file of `--resume model_best.pth.tar`, which a training of the published code has written. */
+function publishedFile(
+  { resume, checkpoint }: { resume?: boolean | string | undefined; checkpoint?: string | undefined },
+  session: Session,
+): string | undefined {
+  if (typeof resume !== "string") return undefined;
+  const file = resolvePath(session, resume);
+  if (!existsSync(file) || !statSync(file).isFile()) return undefined;
+  if (checkpoint === undefined) return file;
+  throw new AmsError("a training goes on either from a file or from a checkpoint", {
+    where: `--resume ${resume} together with --checkpoint ${checkpoint}`,
+    hint: "leave out --checkpoint: the file has the weights",
+  });
 }
 
 /** The run of `--resume NAME` or `--name NAME --resume`; of `--resume` alone the latest unfinished one with a checkpoint. */
@@ -174,23 +219,25 @@ async function trainingData(
   session: Session,
 ): Promise<Dataset> {
   const chosen = [choice.data, choice.root, choice.annotations, choice.captions].some((value) => value !== undefined);
-  const before = stored?.options["data"] as { name?: string; root?: string } | undefined;
-  const { name, root } = before ?? {};
+  const before = stored?.options["data"] as { name?: string; root?: string; opened?: Opened } | undefined;
+  const { name, root, opened } = before ?? {};
   if (chosen || stored === undefined || name === undefined || root === undefined) {
     return wantDataset(choice, context, session);
   }
   const open = session.dataset;
   if (open?.name === name && open.root === root) return open;
   const annotated = name === "flickr30k" || name === "coco";
-  // The scenes' root is the folder of images inside their own.
-  const where = annotated ? { data: name, root } : { data: name === "scenes" ? path.dirname(root) : root };
+  // The scenes are drawn to order: theirs is the folder around their images, however they were asked for.
+  const where =
+    name === "scenes" ? { data: path.dirname(root) } : (opened ?? (annotated ? { data: name, root } : { data: root }));
   try {
-    return await openDataset(where, {}, context, session);
+    const { skipProblems, leftOut = [] } = opened ?? {};
+    return await openDataset(where, { skipProblems, leftOut, skipBadImages: choice.skipBadImages }, context, session);
   } catch (cause) {
     const place = annotated ? `${name} --root ${root} --annotations DIR` : `${where.data} --captions FILE`;
     throw new AmsError(`the data that run "${stored.name}" was trained on cannot be opened: ${name}`, {
       where: `${root}${cause instanceof AmsError ? ` (${cause.message})` : ""}`,
-      hint: `say where it is: ams train --name ${stored.name} --resume --data ${name === "scenes" ? "DIR" : place}`,
+      hint: `say where it is: ams train --name ${stored.name} --resume --data ${name === "scenes" ? "DIR" : place}; or, where only images are missing, pass over them: --skip-bad-images`,
       cause,
     });
   }
@@ -237,9 +284,9 @@ async function startingModel(
   if (checkpoint !== undefined || model !== undefined) {
     const chosen = await wantModel({ checkpoint, model }, context, session);
     if (size !== undefined && size !== chosen.config.size) {
-      throw new AmsError(`the model is of size ${chosen.config.size}, not ${size}`, {
+      throw new AmsError(`the model is ${ofSize(chosen.config)}, not ${size}`, {
         where: checkpoint ?? "model",
-        hint: `leave out --size, or ask for --size ${chosen.config.size}`,
+        hint: "leave out --size: the model has its own",
       });
     }
     return chosen;
@@ -258,10 +305,12 @@ export function nextRecipe({ recipe, source }: Pick<Model, "recipe" | "source">)
   return recipe === "scenes-pretrain" && source !== undefined ? "scenes-contrast" : undefined;
 }
 
-const kept = [
+const keptOptions = [
   "epochs",
   "steps",
   "batchSize",
+  "recompute",
+  "microBatch",
   "learningRate",
   "seed",
   "split",
@@ -271,26 +320,31 @@ const kept = [
 
 /** What the trainer is told: as given now; a resumed run keeps what it was started with. */
 function trainOptions(options: z.output<z.ZodObject<typeof trainShape>>, stored: StoredRun | undefined): TrainOptions {
-  const { margin, gradClip, maxViolation, overrides, recipe, name, skipBadImages } = options;
+  const { margin, gradClip, maxViolation, precision, overrides, recipe, name, skipBadImages } = options;
   const before = (stored?.options ?? {}) as TrainOptions;
+  // Another recipe brings its own quirks.
+  const kept = options.recipe === undefined || options.recipe === stored?.recipe ? before.quirks : undefined;
+  const quirks = { ...kept, ...quirkSwitches(options.quirk ?? []) };
   const changes: Partial<Recipe> = {
     ...before.overrides,
     ...overrides,
     ...(margin === undefined ? {} : { margin }),
     ...(gradClip === undefined ? {} : { clip: gradClip }),
+    ...(precision === undefined ? {} : { precision }),
     ...(maxViolation === undefined ? {} : { loss: "hinge" }),
   };
   const chosen = Object.fromEntries(
-    kept.map((key) => [key, options[key] ?? before[key]] as const).filter(([, value]) => value !== undefined),
+    keptOptions.map((key) => [key, options[key] ?? before[key]] as const).filter(([, value]) => value !== undefined),
   );
   const chosenName = stored?.name ?? name;
   return {
     ...chosen,
     ...(recipe === undefined ? {} : { recipe }),
     ...(Object.keys(changes).length === 0 ? {} : { overrides: changes }),
+    ...(Object.keys(quirks).length === 0 ? {} : { quirks }),
     ...(chosenName === undefined ? {} : { name: chosenName }),
     ...(stored === undefined ? {} : { resume: true }),
-    ...(skipBadImages ? { onBadImage: "skip" } : {}),
+    ...(skipBadImages || before.onBadImage === "skip" ? { onBadImage: "skip" } : {}),
     display: trainingDisplay,
   };
 }

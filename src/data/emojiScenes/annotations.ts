@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { closeSync, openSync, readFileSync, writeSync } from "node:fs";
 import path from "node:path";
+import { breathe, type Context } from "../../context.js";
 import type { SceneRecipe } from "./options.js";
 import type { SceneRow } from "./scene.js";
 import { sceneSplits, type SceneSplit } from "./splits.js";
@@ -18,17 +19,20 @@ export function scenesFile(split: SceneSplit): string {
 }
 
 /** Joins the finished blocks to the files of all splits; returns the sha256 over the scene files. */
-export function writeAnnotations(
+export async function writeAnnotations(
   folder: string,
   recipe: SceneRecipe,
   blocksOf: (recipe: SceneRecipe, split: SceneSplit) => Block[],
-): string {
+  context: Context,
+): Promise<string> {
   const hash = createHash("sha256");
   for (const split of sceneSplits) {
     const scenes = openSync(path.join(folder, scenesFile(split)), "w");
     const flickr = openSync(path.join(folder, flickrFile(split)), "w");
     let separator = "[\n";
     for (const block of blocksOf(recipe, split)) {
+      await breathe(); // 100,000 scenes take some seconds
+      context.signal.throwIfAborted();
       const text = readFileSync(path.join(folder, "blocks", `${block.name}.jsonl`), "utf8");
       writeSync(scenes, text);
       hash.update(text);

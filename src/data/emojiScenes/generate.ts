@@ -39,7 +39,7 @@ export async function generateScenes(
   try {
     prepare(part, recipe);
     await drawBlocks(part, recipe, workers, context);
-    const hash = writeAnnotations(part, recipe, blocksOf);
+    const hash = await writeAnnotations(part, recipe, blocksOf, context);
     const manifest: Manifest = { recipe, hash, images: total(recipe), versions: versions() };
     rmSync(path.join(part, "blocks"), { recursive: true });
     rmSync(path.join(part, "recipe.json"));

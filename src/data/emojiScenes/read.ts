@@ -34,19 +34,20 @@ export interface SceneDataset extends Dataset {
 export async function readScenes(folder: string): Promise<SceneDataset> {
   const manifest = readManifest(folder);
   const hash = createHash("sha256");
-  const splits: Record<string, SceneItem[]> = {};
-  for (const split of sceneSplits) {
-    let content: Buffer;
+  const contents = sceneSplits.map((split): [string, Buffer] => {
     try {
-      content = readFileSync(path.join(folder, scenesFile(split)));
+      const content = readFileSync(path.join(folder, scenesFile(split)));
+      hash.update(content);
+      return [split, content];
     } catch (cause) {
       throw damaged(folder, `${scenesFile(split)} cannot be read`, cause);
     }
-    hash.update(content);
-    splits[split] = await parse(content, path.join(folder, "images"));
-  }
+  });
   const fingerprint = hash.digest("hex");
+  // Before they are parsed: lines that were cut or changed are no JSON.
   if (fingerprint !== manifest.hash) throw damaged(folder, "the annotations were changed");
+  const splits: Record<string, SceneItem[]> = {};
+  for (const [split, content] of contents) splits[split] = await parse(content, path.join(folder, "images"));
   const images = readdirSync(path.join(folder, "images")).length;
   if (images !== manifest.images)
     throw damaged(folder, `${String(images)} of ${String(manifest.images)} images are there`);
@@ -54,11 +55,16 @@ export async function readScenes(folder: string): Promise<SceneDataset> {
 }
 
 export function readManifest(folder: string): Manifest {
+  let manifest: unknown;
   try {
-    return JSON.parse(readFileSync(path.join(folder, "manifest.json"), "utf8")) as Manifest;
+    manifest = JSON.parse(readFileSync(path.join(folder, "manifest.json"), "utf8"));
   } catch (cause) {
     throw damaged(folder, "manifest.json cannot be read", cause);
   }
+  if (typeof manifest === "object" && manifest !== null && "recipe" in manifest && "hash" in manifest) {
+    return manifest as Manifest;
+  }
+  throw damaged(folder, "manifest.json does not hold recipe and hash");
 }
 
 function damaged(folder: string, what: string, cause?: unknown): AmsError {

@@ -1,6 +1,8 @@
 /** tfjs's backend on a loaded TensorFlow: tfjs-node's own kernels (JavaScript) over our binding. */
+import path from "node:path";
 import util from "node:util";
 import * as tf from "@tensorflow/tfjs-core";
+import { vendored } from "../../vendored.js";
 import { createBinding, type Binding, type BindingOptions } from "./binding.js";
 import { withSilentStderr } from "./libc.js";
 import { loadTensorFlow } from "./library.js";
@@ -60,10 +62,11 @@ export function registerNative(files: { framework: string; cc: string }, options
   restoreUtilFunctions();
   const binding = withSilentStderr(() => createBinding(loadTensorFlow(files.framework, files.cc), options));
   /* eslint-disable @typescript-eslint/no-require-imports -- inside functions: these files run code when they are loaded */
-  const { NodeJSKernelBackend } = require("@tensorflow/tfjs-node-gpu/dist/nodejs_kernel_backend") as {
+  const dist = path.join(vendored("@tensorflow/tfjs-node-gpu"), "dist");
+  const { NodeJSKernelBackend } = require(path.join(dist, "nodejs_kernel_backend")) as {
     NodeJSKernelBackend: BackendClass;
   };
-  require("@tensorflow/tfjs-node-gpu/dist/register_all_kernels");
+  require(path.join(dist, "register_all_kernels"));
   /* eslint-enable @typescript-eslint/no-require-imports */
   keepWholeNumbersOnRound();
   const backend = new NodeJSKernelBackend(binding, "@tensorflow/tfjs-node-gpu");

@@ -67,7 +67,7 @@ const SHORT_STRING = 22;
  * A serialized ConfigProto: intra_op_parallelism_threads (field 2), inter_op_parallelism_threads (field 5) and
  * gpu_options.allow_growth (field 6 {field 4}); without the last TensorFlow takes nearly all memory of a GPU at once.
  */
-function configProto(threads: number | undefined): Uint8Array {
+export function configProto(threads: number | undefined): Uint8Array {
   const varint = (n: number): number[] => (n < 128 ? [n] : [(n & 127) | 128, ...varint(n >> 7)]);
   const counts = threads === undefined ? [] : [0x10, ...varint(threads), 0x28, ...varint(threads)];
   return Uint8Array.from([...counts, 0x32, 2, 0x20, 1]);
@@ -97,14 +97,18 @@ export function createBinding(tensorflow: TensorFlow, { threads }: BindingOption
   check("starting TensorFlow");
   tf.TFE_DeleteContextOptions(options);
   const devices = listDevices();
-  const gpu = devices.find((device) => device.type === "GPU");
+  let gpu = devices.find((device) => device.type === "GPU");
+  /** The CPU, when there is a GPU that TensorFlow would choose by itself and may not. */
+  let instead: string | undefined;
 
-  function listDevices(): { name: string; type: string }[] {
+  function listDevices(): { name: string; type: string; bytes: number }[] {
     const list = tf.TFE_ContextListDevices(context, status) as Pointer;
     check("listing devices");
     const found = Array.from({ length: Number(tf.TF_DeviceListCount(list)) }, (_, i) => ({
       name: String(tf.TF_DeviceListName(list, i, status)),
       type: String(tf.TF_DeviceListType(list, i, status)),
+      /** Of memory that TensorFlow may use there. */
+      bytes: Number(tf.TF_DeviceListMemoryBytes(list, i, status)),
     }));
     tf.TF_DeleteDeviceList(list);
     return found;
@@ -281,6 +285,7 @@ export function createBinding(tensorflow: TensorFlow, { threads }: BindingOption
     const op = tf.TFE_NewOp(context, name, status) as Pointer;
     check(name);
     try {
+      if (instead !== undefined) tf.TFE_OpSetDevice(op, instead, status);
       for (const id of inputs) tf.TFE_OpAddInput(op, handleOf(id, name), status);
       for (const attribute of attributes) setAttribute(op, attribute);
       if (outputs > results.length) results = new BigUint64Array(outputs);
@@ -296,6 +301,12 @@ export function createBinding(tensorflow: TensorFlow, { threads }: BindingOption
     }
   }
 
+  /** Adds a function (a FunctionDef message); its name is then an op's. */
+  function addFunction(proto: Uint8Array): void {
+    tf.TFE_ContextAddFunctionDef(context, proto, proto.length, status);
+    check("adding a function");
+  }
+
   return {
     ...dataTypes,
     ...attributeTypes,
@@ -305,8 +316,20 @@ export function createBinding(tensorflow: TensorFlow, { threads }: BindingOption
     deleteTensor,
     tensorDataSync,
     executeOp,
+    addFunction,
     getNumOfTensors: (): number => handles.size,
     getNumOfSavedModels: (): number => 0,
+    /** Whether a GPU's float32 products may round their inputs to TF32 (10 bits of mantissa); given a value, sets it. */
+    tensorFloat32: (on?: boolean): boolean => {
+      if (on !== undefined) tf._ZN3tsl32enable_tensor_float_32_executionEb(on);
+      return tf._ZN3tsl33tensor_float_32_execution_enabledEv() as boolean;
+    },
+    /** Whether ops and tensors go to the GPU, where there is one (they do from the start), or to the CPU. */
+    useGpu: (on: boolean): void => {
+      const found = devices.find((device) => device.type === "GPU");
+      gpu = on ? found : undefined;
+      instead = on || found === undefined ? undefined : devices.find((device) => device.type === "CPU")?.name;
+    },
     isUsingGpuDevice: (): boolean => gpu !== undefined,
   };
 }

@@ -33,6 +33,47 @@ export function gpuFolder(): string {
   return path.join(amsHome(), "engine", "gpu");
 }
 
+/**
+ * Where the libraries of an engine are: what `ams engine install` made, else the TensorFlow that pip installed beside our wheel
+ * (its extras `cpu` and `gpu`), whose site-packages the wheel's launcher names in AMS_SITE_PACKAGES.
+ */
+export function librariesFolder(engine: "native" | "gpu"): string {
+  const own = engine === "native" ? nativeFolder() : gpuFolder();
+  if (existsSync(path.join(own, recordName))) return own;
+  const site = process.env["AMS_SITE_PACKAGES"];
+  if (site === undefined || site === "" || pipRecordFile(site) === undefined) return own;
+  return engine === "native" || existsSync(path.join(site, "nvidia", "cudnn")) ? site : own;
+}
+
+/** Whether libraries of the engine are there at all, whole or not. */
+export function isInstalled(engine: "native" | "gpu"): boolean {
+  const folder = librariesFolder(engine);
+  return existsSync(path.join(folder, recordName)) || pipRecordFile(folder) !== undefined;
+}
+
+/** pip's list of TensorFlow's files in a site-packages folder; only the version that this product is made for counts. */
+function pipRecordFile(site: string): string | undefined {
+  return ["tensorflow_cpu", "tensorflow"]
+    .map((name) => path.join(site, `${name}-${tensorflowVersion}.dist-info`, "RECORD"))
+    .find((file) => existsSync(file));
+}
+
+/** pip's RECORD (path, hash, bytes a line) as a record of ours, with the two libraries. */
+function pipRecord(file: string): InstallRecord {
+  const lines = readFileSync(file, "utf8").split("\n");
+  const files = [framework, cc].map((name): [string, number] => {
+    const entry = lines.find((line) => line.startsWith(`tensorflow/${name},`))?.split(",");
+    if (entry === undefined)
+      throw new AmsError(`${name} is not part of the TensorFlow that pip installed`, {
+        where: file,
+        hint: "install it again with pip, or run: ams engine install",
+      });
+    return [entry[0]!, Number(entry[2])];
+  });
+  const wheel = path.basename(path.dirname(file));
+  return { package: "tensorflow", version: tensorflowVersion, wheel, files: Object.fromEntries(files) };
+}
+
 export interface LibraryFiles {
   framework: string;
   cc: string;
@@ -46,11 +87,15 @@ export interface LibraryFiles {
  */
 export function findLibraries(folder: string, install: string): LibraryFiles {
   const recordFile = path.join(folder, recordName);
-  if (!existsSync(recordFile)) {
+  const byPip = existsSync(recordFile) ? undefined : pipRecordFile(folder);
+  if (!existsSync(recordFile) && byPip === undefined) {
     throw new AmsError("TensorFlow's libraries are not installed", { where: folder, hint: `run: ${install}` });
   }
-  const record = JSON.parse(readFileSync(recordFile, "utf8")) as InstallRecord;
-  const again = `delete ${folder} and run: ${install}`;
+  const again =
+    byPip === undefined
+      ? `delete ${folder} and run: ${install}`
+      : `let pip install TensorFlow ${tensorflowVersion} again, or run: ${install}`;
+  const record = byPip === undefined ? readRecord(recordFile, again) : pipRecord(byPip);
   for (const [name, bytes] of Object.entries(record.files)) {
     const file = path.join(folder, name);
     const found = statSync(file, { throwIfNoEntry: false })?.size;
@@ -73,19 +118,17 @@ export function findLibraries(folder: string, install: string): LibraryFiles {
   return { framework: locate(framework), cc: locate(cc), version: record.version };
 }
 
-/** Why this machine cannot use TensorFlow's wheel (and takes WASM instead), or undefined when it can. */
-export function unsupported(): string | undefined {
-  if (process.platform !== "linux") return `TensorFlow's wheel has no C library for ${process.platform}`;
-  if (process.arch !== "x64" && process.arch !== "arm64") {
-    return `there is no TensorFlow ${tensorflowVersion} wheel for Linux on ${process.arch}`;
+function readRecord(file: string, hint: string): InstallRecord {
+  try {
+    const record = JSON.parse(readFileSync(file, "utf8")) as Partial<InstallRecord> | null;
+    if (typeof record?.files === "object" && typeof record.version === "string") return record as InstallRecord;
+    throw new Error("it does not list the installed files");
+  } catch (error) {
+    const { message } = error as Error;
+    throw new AmsError(`the record of TensorFlow's installation is damaged: ${message}`, {
+      where: file,
+      hint,
+      cause: error,
+    });
   }
-  const header = (process.report.getReport() as { header?: { glibcVersionRuntime?: string } }).header;
-  if (header?.glibcVersionRuntime === undefined)
-    return "TensorFlow's wheel needs glibc; this system has another C library";
-  return undefined;
-}
-
-/** True with a driver's files: the kernel module's, a container's device or WSL's. */
-export function gpuDriverHere(): boolean {
-  return ["/proc/driver/nvidia/version", "/dev/nvidiactl", "/dev/dxg"].some((file) => existsSync(file));
 }

@@ -1,14 +1,14 @@
 /** Fetches TensorFlow's libraries: the PyPI wheel by pip, of which only the two libraries and the licences are kept. */
 import { execFile } from "node:child_process";
-import { existsSync } from "node:fs";
-import { mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { promisify } from "node:util";
 import type { Context } from "../../context.js";
 import { AmsError } from "../../errors.js";
-import { cc, findLibraries, framework, nativeFolder, recordName, tensorflowVersion, unsupported } from "./files.js";
-import type { InstallRecord } from "./files.js";
-import { findPython, runPip } from "./python.js";
+import { surroundings } from "../surroundings.js";
+import { cc, framework, nativeFolder, tensorflowVersion } from "./files.js";
+import { installInto, type InstallAround, type Installation } from "./installInto.js";
+import { pipFailure, runPip } from "./python.js";
 
 const run = promisify(execFile);
 
@@ -35,6 +35,9 @@ const wheels: Partial<Record<NodeJS.Architecture, Wheel>> = {
   },
 };
 
+/** What the libraries and licences take on disk. */
+const unpackedMegabytes = 640;
+
 /** Extracts the wanted members of a wheel (a zip file) and prints their sizes as JSON. */
 const extractScript = `
 import json, os, shutil, sys, zipfile
@@ -57,55 +60,37 @@ print(json.dumps(sizes))
 `;
 
 /**
- * Installs the CPU libraries under the AMS folder (632 MB; 214 MB to download). Does nothing when they are there and whole.
- * The folder appears at once and complete: an installation that was interrupted leaves nothing to trip over.
- * @throws AmsError when the machine is not supported, there is no Python with pip, or the download fails.
+ * Installs the CPU libraries under the AMS folder (632 MB; 214 MB to download).
+ * @throws AmsError when it cannot be made (see `installInto`) or the download fails.
  */
-export async function installCpu(context: Context): Promise<void> {
-  const folder = nativeFolder();
-  if (existsSync(folder) && isWhole(folder)) return;
-  const reason = unsupported();
-  const wheel = wheels[process.arch];
-  if (reason !== undefined || wheel === undefined) {
-    throw new AmsError(reason ?? `there is no TensorFlow wheel for ${process.arch}`, {
-      where: "ams engine install",
-      hint: "use the WASM engine: it needs no installation (ams engine wasm)",
-    });
-  }
-  const python = await findPython();
-  const work = path.join(path.dirname(folder), `.install-${String(process.pid)}`);
-  await rm(work, { recursive: true, force: true });
-  try {
-    const downloads = path.join(work, "download");
-    const files = path.join(work, "files");
-    await mkdir(downloads, { recursive: true });
-    await mkdir(files);
-    const file = await download(wheel, python, downloads, context);
-    context.progress({ label: "unpacking TensorFlow", done: 0, total: 1, note: "632 MB" });
-    const sizes = await extract(python, file, files, context);
-    const record: InstallRecord = {
-      package: wheel.package,
-      version: tensorflowVersion,
-      wheel: path.basename(file),
-      sha256: wheel.sha256,
-      files: sizes,
-    };
-    await writeFile(path.join(files, recordName), JSON.stringify(record, null, 2) + "\n");
-    await rm(folder, { recursive: true, force: true });
-    await rename(files, folder);
-    context.progress({ label: "unpacking TensorFlow", done: 1, total: 1, note: "632 MB" });
-  } finally {
-    await rm(work, { recursive: true, force: true });
-  }
+export async function installCpu(context: Context, around: InstallAround = {}): Promise<void> {
+  const wheel = wheels[(around.machine ?? surroundings()).arch as NodeJS.Architecture];
+  const installation: Installation = {
+    engine: "native",
+    folder: nativeFolder(),
+    megabytes: (wheel?.megabytes ?? 0) + unpackedMegabytes,
+    retry: "ams engine install",
+    make: (python, work) => unpacked(wheel!, python, work, context), // machines without a wheel are refused before
+  };
+  await installInto(installation, around);
 }
 
-function isWhole(folder: string): boolean {
-  try {
-    findLibraries(folder, "ams engine install");
-    return true;
-  } catch {
-    return false; // damaged: installed again in its place
-  }
+async function unpacked(
+  wheel: Wheel,
+  python: string,
+  work: string,
+  context: Context,
+): ReturnType<Installation["make"]> {
+  const [downloads, files] = [path.join(work, "download"), path.join(work, "files")];
+  await mkdir(downloads);
+  await mkdir(files);
+  const file = await download(wheel, python, downloads, context);
+  context.progress({ label: "unpacking TensorFlow", done: 0, total: 1, note: "632 MB" });
+  const sizes = await extract(python, file, files, context);
+  context.progress({ label: "unpacking TensorFlow", done: 1, total: 1, note: "632 MB" });
+  const { package: name, sha256 } = wheel;
+  const record = { package: name, version: tensorflowVersion, wheel: path.basename(file), sha256, files: sizes };
+  return { files, record };
 }
 
 /** Downloads the wheel with pip into `folder` -> its path. */
@@ -131,7 +116,15 @@ async function extract(
   folder: string,
   context: Context,
 ): Promise<Record<string, number>> {
-  const { stdout } = await run(python, ["-c", extractScript, file, folder], { signal: context.signal });
+  const { stdout } = await run(python, ["-c", extractScript, file, folder], { signal: context.signal }).catch(
+    (error: unknown) => {
+      if (context.signal.aborted) throw error;
+      throw pipFailure((error as { stderr?: string }).stderr ?? "", {
+        label: `unpacking ${path.basename(file)}`,
+        retry: "ams engine install",
+      });
+    },
+  );
   const sizes = JSON.parse(stdout) as Record<string, number>;
   for (const name of [framework, cc, "LICENSE", "THIRD_PARTY_NOTICES.txt"]) {
     if (sizes[name] === undefined)

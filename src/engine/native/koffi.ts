@@ -1,7 +1,7 @@
 /** koffi, the foreign function interface; only what is used here is typed: its own types exist for ES modules alone. */
 
 /** A C function; arguments and results are converted as its prototype says, addresses are bigints. */
-export type CFunction = (...args: (bigint | NodeJS.ArrayBufferView | number | string | null)[]) => unknown;
+export type CFunction = (...args: (bigint | NodeJS.ArrayBufferView | number | string | boolean | null)[]) => unknown;
 
 interface Koffi {
   version: string;

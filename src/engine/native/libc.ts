@@ -55,9 +55,10 @@ export function setEnvironment(name: string, value: string): void {
 /**
  * Runs `work` with the process's stderr (file descriptor 2) on the null device: TensorFlow writes two lines there while it
  * loads, whatever its log level, and they would show as errors in a notebook. Nothing of JavaScript's own is lost: `work` is
- * synchronous.
+ * synchronous. Who sets TF_CPP_MIN_LOG_LEVEL to 0, 1 or 2 wants to read what TensorFlow says (why it finds no GPU, say).
  */
 export function withSilentStderr<T>(work: () => T): T {
+  if (/^[0-2]$/.test(process.env["TF_CPP_MIN_LOG_LEVEL"] ?? "")) return work();
   const { dup, dup2 } = openLibC();
   const saved = dup(2);
   const sink = openSync(devNull, "w");

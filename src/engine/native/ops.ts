@@ -1,7 +1,10 @@
 /** TensorFlow's own ops on tfjs tensors, where tfjs has none or a slow one: Adam in place, seeded random numbers, any op. */
 import * as tf from "@tensorflow/tfjs-core";
 import type { NativeBackend, TensorEntry } from "./backend.js";
-import type { OpAttribute } from "./binding.js";
+import type { Formula } from "../formula.js";
+import type { OpAttribute, TensorMetadata } from "./binding.js";
+import { functionDef } from "./functionDef.js";
+import { withSilentStderr } from "./libc.js";
 
 /** An op's attribute: what it is and its value, e.g. `{ type: "float32" }`, `{ bool: true }`, `{ ints: [1, 2] }`. */
 export type Attribute =
@@ -30,10 +33,19 @@ export interface NativeOps {
   adam(variable: tf.Variable, m: tf.Variable, v: tf.Variable, gradient: tf.Tensor, options: AdamOptions): void;
   /** Uniform numbers in [0, 1), a pure function of shape and seed (two 32-bit integers): the same on every run. */
   randomUniform(shape: number[], seed: [number, number]): tf.Tensor;
-  /** Inverted dropout's factor: 1/keep with probability `keep`, else 0; a pure function of its arguments. */
-  dropoutMask(shape: number[], keep: number, seed: [number, number]): tf.Tensor;
+  /** a [M, K] x b [K, N] -> [M, N], float32, either one transposed on request. */
+  matMul(a: tf.Tensor, b: tf.Tensor, transposeA: boolean, transposeB: boolean): tf.Tensor;
+  /**
+   * a [..., M, K] x b [..., K, N] -> float32 [..., M, N] with equal leading axes, either one transposed on request; both are rounded
+   * to bfloat16 first, and so is the product.
+   */
+  matMulBfloat16(a: tf.Tensor, b: tf.Tensor, transposeA: boolean, transposeB: boolean): tf.Tensor;
   /** Half the sum of squares of a tensor, in one pass. */
   halfSquaredNorm(x: tf.Tensor): tf.Scalar;
+  /** Whether formulas can be compiled: TensorFlow's compiler is there and the work is done on a CPU. */
+  readonly compiles: boolean;
+  /** Runs a formula as one compiled function; every new combination of shapes is compiled once (some 50 ms). */
+  run(name: string, write: Formula, inputs: tf.Tensor[]): tf.Tensor[];
   /** Any TensorFlow op: `executeOp("Einsum", { equation: { string: "bid,bjd->bij" }, N: { int: 2 }, T: ... }, [a, b], 1)`. */
   executeOp(name: string, attributes: Record<string, Attribute>, inputs: tf.Tensor[], outputs: number): tf.Tensor[];
 }
@@ -167,6 +179,30 @@ export function createNativeOps(backend: NativeBackend): NativeOps {
     return numbers[type];
   }
 
+  /** tfjs has no bfloat16: its tensors live below tfjs, and only the float32 result gets a name there. */
+  function matMulBfloat16(a: tf.Tensor, b: tf.Tensor, transposeA: boolean, transposeB: boolean): tf.Tensor {
+    const { TF_BFLOAT16 } = binding;
+    const below: number[] = [];
+    const one = (name: string, attributes: OpAttribute[], inputs: number[]): TensorMetadata =>
+      binding.executeOp(name, attributes, inputs, 1)[0]!;
+    const type = (name: string, value: number): OpAttribute => ({ name, type: TF_ATTR_TYPE, value });
+    const flag = (name: string, value: boolean): OpAttribute => ({ name, type: TF_ATTR_BOOL, value });
+    const cast = (id: number, from: number, to: number): TensorMetadata =>
+      one("Cast", [type("SrcT", from), type("DstT", to), flag("Truncate", false)], [id]);
+    try {
+      for (const id of backend.getInputTensorIds([a, b])) below.push(cast(id, TF_FLOAT, TF_BFLOAT16).id);
+      const [op, x, y] =
+        a.rank > 2
+          ? (["BatchMatMulV2", "adj_x", "adj_y"] as const)
+          : (["MatMul", "transpose_a", "transpose_b"] as const);
+      const attributes = [type("T", TF_BFLOAT16), flag(x, transposeA), flag(y, transposeB)];
+      below.push(one(op, attributes, below.slice()).id);
+      return backend.createOutputTensor(cast(below[2]!, TF_BFLOAT16, TF_FLOAT));
+    } finally {
+      for (const id of below) binding.deleteTensor(id);
+    }
+  }
+
   function randomUniform(shape: number[], seed: [number, number]): tf.Tensor {
     const attributes = { dtype: { type: "float32" }, T: { type: "int32" }, Tseed: { type: "int32" } } as const;
     return tf.tidy(() => {
@@ -175,11 +211,49 @@ export function createNativeOps(backend: NativeBackend): NativeOps {
     });
   }
 
+  /** Outputs of the functions that TensorFlow knows, by name. */
+  const functions = new Map<string, number>();
+
+  function run(name: string, write: Formula, inputs: tf.Tensor[]): tf.Tensor[] {
+    let outputs = functions.get(name);
+    if (outputs === undefined) {
+      const made = functionDef(name, write, inputs.length);
+      binding.addFunction(made.proto);
+      outputs = made.outputs;
+      functions.set(name, outputs);
+    }
+    return executeOp(name, { _XlaMustCompile: { bool: true } }, inputs, outputs);
+  }
+
+  /** A build of TensorFlow may lack its compiler; on a GPU it needs CUDA's own, which is not installed with it. */
+  let compiler: boolean | undefined;
+  const hasCompiler = (): boolean =>
+    tf.tidy(() => {
+      try {
+        // The compiler greets on stderr, once.
+        const [three] = withSilentStderr(() => run("proof", (m, x) => [m.add(m.mul(x, 2), 1)], [tf.scalar(1)]));
+        return three!.dataSync()[0] === 3;
+      } catch {
+        return false;
+      }
+    });
+
   return {
     adam,
+    matMul: (a, b, transposeA, transposeB) =>
+      executeOp(
+        "MatMul",
+        { T: { type: "float32" }, transpose_a: { bool: transposeA }, transpose_b: { bool: transposeB } },
+        [a, b],
+        1,
+      )[0] as tf.Tensor,
+    matMulBfloat16,
     randomUniform,
-    dropoutMask: (shape, keep, seed) =>
-      tf.tidy(() => tf.mul(tf.cast(tf.less(randomUniform(shape, seed), keep), "float32"), 1 / keep)),
+    get compiles() {
+      if (binding.isUsingGpuDevice()) return false;
+      return (compiler ??= hasCompiler());
+    },
+    run,
     halfSquaredNorm: (x) => executeOp("L2Loss", { T: { type: "float32" } }, [x], 1)[0] as tf.Scalar,
     executeOp,
   };

@@ -1,16 +1,30 @@
 /** Starts TensorFlow as tfjs's engine, from the CPU wheel's libraries or the CUDA wheel's. */
-import { readdirSync, readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { AmsError } from "../../errors.js";
-import type { EngineInfo } from "../types.js";
+import { mostThreads, type EngineInfo } from "../types.js";
 import { backendName, registerNative } from "./backend.js";
-import { findLibraries, gpuDriverHere, gpuFolder, nativeFolder } from "./files.js";
+import { gibibytes, machineMemory } from "../machineMemory.js";
+import { gpuRemark, oldestDriver } from "../refusals.js";
+import type { Surroundings } from "../surroundings.js";
+import { findLibraries, librariesFolder } from "./files.js";
 import { koffi } from "./koffi.js";
 import { setEnvironment } from "./libc.js";
 import { createNativeOps, type NativeOps } from "./ops.js";
 
+export interface NativeOptions {
+  threads?: number;
+  /**
+   * On GPUs since Ampere: products of float32 matrices round their inputs to TF32, several times faster and with 10 bits of
+   * mantissa. Default off, so that results agree with the CPU's, as in PyTorch.
+   */
+  tf32?: boolean;
+}
+
 let ops: NativeOps | undefined;
-let started: { name: "native" | "gpu"; threads: number } | undefined;
+/** What TensorFlow was started from, which happens once in a process. */
+let loaded: { libraries: "native" | "gpu"; threads: number } | undefined;
+/** The engine that it proved to be: a GPU that fails its proof leaves the libraries' CPU to the native engine. */
+let proved: "native" | "gpu" | undefined;
 
 export function nativeOpsIfStarted(): NativeOps | undefined {
   return ops;
@@ -18,62 +32,77 @@ export function nativeOpsIfStarted(): NativeOps | undefined {
 
 /**
  * Registers the backend `tensorflow` -> what it is. TensorFlow starts once in a process: the libraries and the number of
- * threads then stay.
+ * threads then stay, and from the call of `proved` on the device.
  * @throws AmsError when files are missing or damaged, TensorFlow does not start, or other threads or libraries are asked for.
  */
-export function startNative(name: "native" | "gpu", threads?: number): { backend: string; info: EngineInfo } {
-  if (started !== undefined && (started.name !== name || started.threads !== (threads ?? started.threads))) {
+export function startNative(
+  name: "native" | "gpu",
+  { threads, tf32 = false }: NativeOptions,
+  machine: Surroundings,
+): { backend: string; info: EngineInfo; proved: () => void } {
+  if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1 && threads <= mostThreads)) {
+    throw new AmsError(`an engine cannot have ${String(threads)} threads`, {
+      where: `engine ${name}`,
+      hint: `choose 1 to ${String(mostThreads)} threads; this machine has ${String(availableParallelism())} cores`,
+    });
+  }
+  const otherwise =
+    loaded !== undefined &&
+    (name !== (proved ?? name) ||
+      (name === "gpu" && loaded.libraries !== "gpu") ||
+      loaded.threads !== (threads ?? loaded.threads));
+  if (otherwise) {
     throw new AmsError(
-      `TensorFlow already runs as engine ${started.name} with ${String(started.threads)} threads in this process`,
+      `TensorFlow already runs as engine ${proved ?? loaded!.libraries} with ${String(loaded!.threads)} threads in this process`,
       { where: `engine ${name}`, hint: "restart the kernel (or the command) to start it otherwise" },
     );
   }
+  // TensorFlow of the GPU's libraries has a CPU too.
   const [folder, command] =
-    name === "native" ? [nativeFolder(), "ams engine install"] : [gpuFolder(), "ams engine install --gpu"];
+    (loaded?.libraries ?? name) === "native"
+      ? [librariesFolder("native"), "ams engine install"]
+      : [librariesFolder("gpu"), "ams engine install --gpu"];
   const libraries = findLibraries(folder, command);
-  // Checked before anything is loaded: a process can hold one TensorFlow only, and without a GPU it should be the smaller one.
-  if (name === "gpu" && !gpuDriverHere()) {
-    throw new AmsError("there is no NVIDIA driver on this machine", {
-      where: "engine gpu",
-      hint: "use the native engine: ams engine native",
-    });
-  }
   // The first run on a GPU that is newer than the libraries compiles kernels for minutes: make room to keep them all.
   if (name === "gpu" && process.env["CUDA_CACHE_MAXSIZE"] === undefined) {
     setEnvironment("CUDA_CACHE_MAXSIZE", String(4 * 2 ** 30 - 1));
   }
   const backend = registerNative(libraries, { threads });
   const { binding } = backend;
-  const gpu = binding.devices.find((device) => device.type === "GPU");
+  loaded ??= { libraries: name, threads: threads ?? availableParallelism() };
+  binding.useGpu(name === "gpu");
+  const gpu = name === "gpu" ? binding.devices.find((device) => device.type === "GPU") : undefined;
   if (name === "gpu" && gpu === undefined) {
     throw new AmsError("TensorFlow finds no GPU", {
       where: libraries.cc,
-      hint: "check that nvidia-smi lists a GPU and that the driver is version 525 or newer",
+      hint: `check nvidia-smi (driver ${oldestDriver} or newer); TF_CPP_MIN_LOG_LEVEL=0 npx ams engine gpu shows what TensorFlow says`,
     });
   }
   ops ??= createNativeOps(backend);
-  started ??= { name, threads: threads ?? availableParallelism() };
-  const device = gpu === undefined ? "CPU" : (gpuModel() ?? gpu.name.replace(/^.*device:/, ""));
-  const place = gpu === undefined ? `${String(started.threads)} CPU threads` : device;
+  binding.tensorFloat32(tf32);
+  const device = gpu === undefined ? "CPU" : (machine.nvidia?.gpus?.[0]?.name ?? gpu.name.replace(/^.*device:/, ""));
+  const place = gpu === undefined ? `${String(loaded.threads)} CPU threads` : device;
+  const build = name === "native" && loaded.libraries === "gpu" ? " of the libraries for GPUs" : "";
   return {
     backend: backendName,
     info: {
       name,
       device,
-      detail: `TensorFlow ${binding.TF_Version} on ${place}`,
-      threads: started.threads,
+      detail: `TensorFlow ${binding.TF_Version}${build} on ${place}`,
+      threads: loaded.threads,
+      memory: gpu === undefined ? machineMemory() : `${gibibytes(gpu.bytes)}, taken as it is needed`,
+      ...(gpu !== undefined && { memoryLimit: gpu.bytes, tf32 }),
+      ...(gpu !== undefined && { remark: gpuRemarks(machine) }),
       versions: { tensorflow: binding.TF_Version, koffi: koffi.version },
+    },
+    proved: () => {
+      proved = name;
     },
   };
 }
 
-/** The name of the first NVIDIA GPU, as its driver tells it. */
-function gpuModel(): string | undefined {
-  const folder = "/proc/driver/nvidia/gpus";
-  try {
-    const [first] = readdirSync(folder);
-    return first && /Model:\s*(.+)/.exec(readFileSync(`${folder}/${first}/information`, "utf8"))?.[1]?.trim();
-  } catch {
-    return undefined; // containers may hide this folder: the device's number does as well
-  }
+function gpuRemarks(machine: Surroundings): string {
+  const order = "sums on a GPU come in an order of its own: two runs with one seed agree to rounding, not to the bit";
+  const first = gpuRemark(machine);
+  return first === undefined ? order : `${first}; ${order}`;
 }

@@ -153,12 +153,21 @@ describe("openScenes", () => {
   test("notices a set that was damaged later", async () => {
     const folder = path.join(home, "one");
     const options = { folder, counts: small, pixels: 48 };
+    const file = path.join(folder, "scenes-train.jsonl");
+    const text = readFileSync(file, "utf8");
+    for (const torn of [text.slice(0, 700), text.replace('"id"', '"id'), text.trimEnd()]) {
+      writeFileSync(file, torn);
+      await refuses(options, /annotations were changed/);
+    }
+    writeFileSync(file, text);
     rmSync(path.join(folder, "images", "val-000001.png"));
     await refuses(options, /17 of 18 images/);
     writeFileSync(path.join(folder, "scenes-val.jsonl"), "");
     await refuses(options, /annotations were changed/);
     rmSync(path.join(folder, "scenes-val.jsonl"));
     await refuses(options, /scenes-val\.jsonl cannot be read/);
+    writeFileSync(path.join(folder, "manifest.json"), "null");
+    await refuses(options, /manifest\.json does not hold recipe and hash/);
     writeFileSync(path.join(folder, "manifest.json"), "{");
     await refuses(options, /manifest\.json cannot be read/);
   });

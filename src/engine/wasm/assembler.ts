@@ -41,6 +41,44 @@ export const i32 = {
   const: (value: number): Code => [0x41, ...signedLeb(value)],
   add: binary(0x6a),
   sub: binary(0x6b),
+  mul: binary(0x6c),
+  load: (address: Code, offset = 0): Code => [...address, 0x28, 2, ...leb(offset)],
+  /** Any address will do. */
+  store: (address: Code, value: Code, offset = 0): Code => [...address, ...value, 0x36, 0, ...leb(offset)],
+};
+
+/** Four whole numbers side by side. */
+export const i32x4 = {
+  splat: unary(...simd(0x11)),
+  lane: (value: Code, lane: number): Code => [...value, ...simd(0x1b), lane],
+  add: binary(...simd(0xae)),
+  mul: binary(...simd(0xb5)),
+  /** Shifted to the right by a constant, the sign kept. */
+  shiftRight: (value: Code, bits: number): Code => [...value, ...i32.const(bits), ...simd(0xac)],
+  /** One number from memory in all four places. */
+  loadSplat: (address: Code, offset = 0): Code => [...address, ...simd(0x09), 2, ...leb(offset)],
+  /** The lower or upper four of eight 16-bit numbers without a sign. */
+  widenLow: unary(...simd(0xa9)),
+  widenHigh: unary(...simd(0xaa)),
+};
+
+/** Eight 16-bit numbers side by side. */
+export const i16x8 = {
+  /** The lower or upper eight of sixteen bytes. */
+  widenLow: unary(...simd(0x89)),
+  widenHigh: unary(...simd(0x8a)),
+  /** Two fours of 32-bit numbers, cut to what fits. */
+  narrow: binary(...simd(0x86)),
+};
+
+/** Sixteen bytes side by side. */
+export const bytes = {
+  load: (address: Code, offset = 0): Code => [...address, ...simd(0x00), 0, ...leb(offset)],
+  /** Four bytes from memory, the others zero. */
+  loadFour: (address: Code, offset = 0): Code => [...address, ...simd(0x5c), 0, ...leb(offset)],
+  store: (address: Code, value: Code, offset = 0): Code => [...address, ...value, ...simd(0x0b), 0, ...leb(offset)],
+  /** Two eights of 16-bit numbers, cut to 0 .. 255. */
+  narrow: binary(...simd(0x66)),
 };
 
 export const f32 = {
@@ -88,8 +126,8 @@ export interface WasmFunction {
   body: Code[];
 }
 
-/** A module of exported functions without results over the imported shared memory `env.memory` (at most `maximumPages`). */
-export function assemble(functions: WasmFunction[], maximumPages: number): Uint8Array {
+/** A module of exported functions without results over the imported shared memory `env.memory`. */
+function assemble(functions: WasmFunction[]): Uint8Array {
   const text = (value: string): Code => [...leb(value.length), ...Buffer.from(value, "latin1")];
   const vector = (items: Code[]): Code => [...leb(items.length), ...items.flat()];
   const section = (id: number, content: Code): Code => [id, ...leb(content.length), ...content];
@@ -105,4 +143,34 @@ export function assemble(functions: WasmFunction[], maximumPages: number): Uint8
     ...section(7, vector(functions.map(({ name }, index) => [...text(name), 0, ...leb(index)]))),
     ...section(10, vector(code)),
   ]);
+}
+
+export const pageBytes = 65536;
+/** At most 1 GiB. */
+const maximumPages = 16384;
+export const maximumBytes = maximumPages * pageBytes;
+
+export interface SharedMemory {
+  readonly buffer: SharedArrayBuffer;
+  /** Makes it larger by so many pages; `buffer` is another object then. Throws a RangeError beyond `maximumBytes`. */
+  grow(pages: number): number;
+}
+
+/** WebAssembly, as far as it is used: TypeScript declares it for browsers alone. */
+interface WebAssemblyApi {
+  Memory: new (options: { initial: number; maximum: number; shared: true }) => SharedMemory;
+  Module: new (bytes: Uint8Array) => object;
+  Instance: new (module: object, imports: { env: { memory: SharedMemory } }) => { exports: unknown };
+}
+
+const api = (globalThis as unknown as { WebAssembly: WebAssemblyApi }).WebAssembly;
+
+/** Memory for at least so many bytes that threads can share. */
+export function sharedMemory(bytesNeeded: number): SharedMemory {
+  return new api.Memory({ initial: Math.ceil(bytesNeeded / pageBytes), maximum: maximumPages, shared: true });
+}
+
+/** The functions by their names, over a memory. */
+export function instantiate(functions: WasmFunction[], memory: SharedMemory): unknown {
+  return new api.Instance(new api.Module(assemble(functions)), { env: { memory } }).exports;
 }

@@ -1,0 +1,40 @@
+/** Renderers of the attention explorer and of plotly figures. They are safe: a notebook that nobody trusts may hold anything. */
+import { mountExplorer } from "../../src/plot/page/explorer.js";
+import type { ExplorerSpec } from "../../src/plot/explorerMaps.js";
+import type { MimeExtension, MimeModel, MimeRenderer, WidgetClass } from "../types/jupyter.js";
+import { drawFigure, figureProblem, type PlotlyFigure } from "./plotly.js";
+import { wanted } from "./share.js";
+
+const explorerMime = "application/vnd.ams.explorer+json";
+const plotlyMime = "application/vnd.plotly.v1+json";
+
+export async function mimeExtensions(): Promise<MimeExtension[]> {
+  const { Widget } = await wanted<{ Widget: WidgetClass }>("@lumino/widgets");
+
+  class Explorer extends Widget implements MimeRenderer {
+    renderModel({ data }: MimeModel): Promise<void> {
+      const root = document.createElement("div");
+      const problem = mountExplorer(root, data[explorerMime] as ExplorerSpec);
+      this.node.style.padding = "4px 8px";
+      this.node.replaceChildren(problem === undefined ? root : `This attention figure cannot be shown: ${problem}.`);
+      return Promise.resolve();
+    }
+  }
+
+  class Plotly extends Widget implements MimeRenderer {
+    async renderModel({ data }: MimeModel): Promise<void> {
+      const figure = data[plotlyMime] as PlotlyFigure;
+      const problem = figureProblem(figure);
+      if (problem === undefined) await drawFigure(this.node, figure);
+      else this.node.replaceChildren(`This figure cannot be shown: ${problem}.`);
+    }
+  }
+
+  const of = (id: string, mime: string, Renderer: new () => MimeRenderer, rank: number): MimeExtension => ({
+    id: `@ams-notebook/lab:${id}`,
+    rendererFactory: { safe: true, mimeTypes: [mime], createRenderer: () => new Renderer() },
+    rank,
+    dataType: "json",
+  });
+  return [of("explorer", explorerMime, Explorer, 0), of("plotly", plotlyMime, Plotly, 50)];
+}

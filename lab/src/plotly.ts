@@ -1,0 +1,82 @@
+/** plotly.js, loaded when the first figure is drawn, and what a figure may ask of it. */
+
+export interface PlotlyFigure {
+  data: Record<string, unknown>[];
+  layout?: Record<string, unknown>;
+}
+
+interface PlotlyModule {
+  react(node: HTMLElement, data: unknown, layout: unknown, config: unknown): Promise<unknown>;
+  Plots: { resize(node: HTMLElement): unknown };
+  PlotSchema: { get(): { traces: Record<string, unknown> } };
+}
+
+/** The figure's own configuration is not asked: it could send data elsewhere. */
+const config = { displaylogo: false, showSendToCloud: false, showLink: false, responsive: true, plotlyServerURL: "" };
+
+/** Beside this script; its name has the hash of its content (set by the build). */
+declare const PLOTLY_FILE: string;
+const here = (document.currentScript as HTMLScriptElement | null)?.src ?? "";
+let loading: Promise<PlotlyModule> | undefined;
+
+function loadPlotly(): Promise<PlotlyModule> {
+  loading ??= (import(new URL(PLOTLY_FILE, here).href) as Promise<{ default: PlotlyModule }>).then((m) => m.default);
+  // A failed one may work the next time.
+  loading.catch(() => (loading = undefined));
+  return loading;
+}
+
+/** What keeps it from being a figure, or undefined. */
+export function figureProblem(figure: unknown): string | undefined {
+  const { data, layout = {} } = (figure ?? {}) as Partial<PlotlyFigure>;
+  if (!Array.isArray(data) || !data.every((trace) => typeof trace === "object")) return "it has no traces";
+  if (typeof layout !== "object") return "its layout is none";
+  return undefined;
+}
+
+/** Draws into the node, as wide as there is room. */
+export async function drawFigure(node: HTMLElement, figure: PlotlyFigure): Promise<void> {
+  const plotly = await loadPlotly();
+  const { traces } = plotly.PlotSchema.get();
+  const unknown = figure.data
+    .map(({ type = "scatter" }) => (typeof type === "string" ? type : "unknown"))
+    .find((type) => !(type in traces));
+  if (unknown !== undefined) {
+    node.replaceChildren(
+      `A trace of type "${unknown}" needs the whole of plotly.js: pip install plotly brings its own renderer.`,
+    );
+    return;
+  }
+  const { data, layout = {} } = withoutAddresses(figure) as PlotlyFigure;
+  const { width, ...rest } = layout;
+  const host = document.createElement("div");
+  if (typeof width === "number") host.style.maxWidth = `${width}px`;
+  host.style.overflowX = "auto";
+  const drawn = document.createElement("div");
+  // Below this a figure with a legend beside it has no room left for its axes: it scrolls instead.
+  drawn.style.minWidth = `${Math.min(typeof width === "number" ? width : 480, 640)}px`;
+  host.append(drawn);
+  node.replaceChildren(host);
+  await plotly.react(drawn, data, { ...rest, autosize: true }, config);
+  const title = (layout["title"] as { text?: unknown } | undefined)?.text;
+  drawn.setAttribute("role", "img");
+  drawn.setAttribute("aria-label", typeof title === "string" ? title : "figure");
+}
+
+/** A copy without anything that plotly.js would load: sources of pictures other than data, wherever they stand. */
+export function withoutAddresses(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutAddresses);
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(
+        ([key, inner]) =>
+          !(
+            /(^|[.\]])source$/.test(key) &&
+            typeof inner === "string" &&
+            !/^data:image\/(png|jpeg|gif|webp);/.test(inner)
+          ),
+      )
+      .map(([key, inner]) => [key, withoutAddresses(inner)]),
+  );
+}

@@ -1,0 +1,81 @@
+// Copies into build/vendor what a published package cannot ask npm for: danfo.js names a dependency by an outside URL and
+// tfjs-node's installation downloads and compiles; this product needs only their JavaScript.
+import { build } from "esbuild";
+import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { root } from "./setup/paths.mjs";
+
+const folder = path.join(root, "build", "vendor");
+const modules = path.join(root, "node_modules");
+const frameTypes = path.join(root, "build", "src", "frame.d.ts");
+
+/** Rewrites build/vendor; the clone uses it too, so that what is tested is what is packed. */
+export async function vendor() {
+  rmSync(folder, { recursive: true, force: true });
+  const packages = await vendorDanfo();
+  vendorTfjsNode();
+  retarget(frameTypes, '"danfojs-node"', '"../vendor/danfojs-node/index.js"');
+  return `danfo.js with ${packages} packages of its own, tfjs-node's backend`;
+}
+
+/** danfo.js and all that it needs beyond tfjs, as one file with their licences; its types as they are. */
+async function vendorDanfo() {
+  const out = path.join(folder, "danfojs-node");
+  const { metafile } = await build({
+    entryPoints: [path.join(modules, "danfojs-node", "dist", "danfojs-node", "src", "index.js")],
+    outfile: path.join(out, "index.js"),
+    absWorkingDir: root,
+    bundle: true,
+    platform: "node",
+    target: "node20",
+    alias: { "@tensorflow/tfjs-node": "@tensorflow/tfjs" },
+    // danfo.js asks for plotly.js-dist-min only to plot, which is done otherwise here.
+    external: ["@tensorflow/tfjs", "plotly.js-dist-min"],
+    legalComments: "inline",
+    metafile: true,
+    logLevel: "error",
+  });
+  const packages = new Set(
+    Object.keys(metafile.inputs).map((file) => /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)/.exec(file)[1]),
+  );
+  writeFileSync(path.join(out, "LICENSES.txt"), [...packages].sort().map(licenceOf).join("\n"));
+  const types = path.join(modules, "danfojs-node", "dist");
+  cpSync(types, path.join(out, "types"), {
+    recursive: true,
+    filter: (file) => !/\.[a-z]+$/.test(path.basename(file)) || (file.endsWith(".d.ts") && !file.includes("/test/")),
+  });
+  writeFileSync(path.join(out, "index.d.ts"), 'export * from "./types/danfojs-node/src/index.js";\n');
+  return packages.size - 1;
+}
+
+function licenceOf(place) {
+  const at = path.join(root, place);
+  const { name, version, license } = JSON.parse(readFileSync(path.join(at, "package.json"), "utf8"));
+  const texts = readdirSync(at).filter((file) => /^(licen[cs]e|notice)/i.test(file));
+  const body = texts.map((file) => readFileSync(path.join(at, file), "utf8").trim()).join("\n\n");
+  return `${"=".repeat(80)}\n${name} ${version}: ${typeof license === "string" ? license : JSON.stringify(license)}\n\n${body}\n`;
+}
+
+/** The files of tfjs-node that the native engine loads, found by following their requires. */
+function vendorTfjsNode() {
+  const from = path.join(modules, "@tensorflow", "tfjs-node-gpu");
+  const to = path.join(folder, "@tensorflow", "tfjs-node-gpu");
+  const seen = new Set();
+  const follow = (file) => {
+    if (seen.has(file)) return;
+    seen.add(file);
+    const target = path.join(to, path.relative(from, file));
+    mkdirSync(path.dirname(target), { recursive: true });
+    copyFileSync(file, target);
+    for (const [, name] of readFileSync(file, "utf8").matchAll(/require\(["'](\.[^"']+)["']\)/g)) {
+      const next = path.resolve(path.dirname(file), name);
+      follow([`${next}.js`, path.join(next, "index.js")].find((candidate) => existsSync(candidate)));
+    }
+  };
+  for (const entry of ["nodejs_kernel_backend", "register_all_kernels"]) follow(path.join(from, "dist", `${entry}.js`));
+  writeFileSync(path.join(to, "LICENSES.txt"), licenceOf(path.relative(root, from)));
+}
+
+function retarget(file, from, to) {
+  writeFileSync(file, readFileSync(file, "utf8").replaceAll(from, to));
+}

@@ -1,0 +1,175 @@
+/** `compare`: two runs, models or score files on the same queries; which difference is real. */
+import { existsSync } from "node:fs";
+import path from "node:path";
+import { z } from "zod";
+import type { Context } from "../../context.js";
+import { AmsError } from "../../errors.js";
+import type { Comparison, Evaluation } from "../../evaluate/index.js";
+import { displaySymbol, type MimeBundle } from "../../display.js";
+import { amsHome } from "../../paths.js";
+import { defineCommand, option } from "../command.js";
+import { dataAliases, dataOptions, splitOf, wantDataset } from "../datasets.js";
+import { wantEngine } from "../engines.js";
+import { loadModel } from "../models.js";
+import { findRun, readSteps, runFolder, type StoredRun } from "../runList.js";
+import { scoreReader } from "../scoreFiles.js";
+import type { Compared } from "../results.js";
+import { resolvePath, type Session } from "../session.js";
+import { formatNumber } from "../show/format.js";
+import { shown } from "../show/shown.js";
+
+type Side = string | Evaluation;
+
+export const compareCommand = defineCommand({
+  name: "compare",
+  summary: "two runs, models or score files: which difference is real",
+  about:
+    "Recalls of A and B on the same images and captions with the interval of their difference by a paired bootstrap over images. " +
+    "A and B are runs, models, files of scores (.npy, .safetensors), or evaluations; models are evaluated first. Of two runs the options that differ and the curves of their trainings are shown too.",
+  options: {
+    sides: option(z.array(z.union([z.string(), z.custom<Evaluation>(isEvaluation)])), {
+      help: "A and B: each a run, a model, a file of scores, or an evaluation",
+      value: "RUN|MODEL|FILE",
+      type: "Evaluation",
+      complete: "model",
+    }),
+    ...dataOptions,
+    split: option(z.string().optional(), {
+      help: "models: the split (default test)",
+      value: "SPLIT",
+      complete: "split",
+    }),
+    images: option(z.int().min(1).optional(), { help: "models: only the first N images", value: "N" }),
+    captionsPerImage: option(z.int().min(1).optional(), {
+      help: "models: only the first N captions of each image; scores without owners: N captions an image, in order",
+      value: "N",
+    }),
+    folds: option(z.int().min(2).optional(), { help: "also as means over N folds", value: "N" }),
+    pooled: option(z.boolean().default(false), { help: "models: by pooled features, as search's first stage scores" }),
+    resume: option(z.boolean().default(false), { help: "models: go on with the blocks that an interrupt has kept" }),
+  },
+  positional: { option: "sides" },
+  aliases: dataAliases,
+  examples: [
+    "compare first-try second-try --images 200",
+    "compare ours.npy theirs.safetensors --captions-per-image 5",
+    "compare scenes-small scenes-encoders --split test --images 100",
+  ],
+  resultType: "Compared",
+  run: async (options, context, session): Promise<Compared> => {
+    const { sides } = options;
+    const [a, b] = sides;
+    if (a === undefined || b === undefined || sides.length > 2) {
+      throw new AmsError(`compare takes two things, not ${sides.length}`, {
+        where: "ams compare",
+        hint: "for example: ams compare first-try second-try, or ams compare ours.npy theirs.npy",
+      });
+    }
+    const files = [a, b].filter((side) => isScoreFile(side, session));
+    const models = [a, b].filter((side) => typeof side === "string" && !isScoreFile(side, session));
+    const { compareEvaluations } = await import("../../evaluate/index.js");
+    const read = files.length > 0 ? await scoreReader(options, context, session) : undefined;
+    const evaluateSide = async (side: Side): Promise<Evaluation> => {
+      if (typeof side !== "string") return side;
+      if (read !== undefined && isScoreFile(side, session)) return read(side, options.folds);
+      return evaluateModel(side, options, context, session);
+    };
+    const first = await evaluateSide(a);
+    const second = await evaluateSide(b);
+    const name = (side: Side, letter: string): string => (typeof side === "string" ? side : (side.name ?? letter));
+    const runs = models.length === 2 && isRun(a) && isRun(b) ? ([findRun(a), findRun(b)] as const) : undefined;
+    const records = runs === undefined ? undefined : differingRecords(...runs);
+    const comparison = compareEvaluations(first, second, [name(a, "A"), name(b, "B")], records);
+    return runs === undefined ? comparison : withCurves(comparison, runs);
+  },
+  json: (comparison) => comparison.toJSON(),
+});
+
+function isEvaluation(value: unknown): boolean {
+  return typeof value === "object" && value !== null && "ranks" in value && "owner" in value;
+}
+
+function isScoreFile(side: Side, session: Session): side is string {
+  return typeof side === "string" && (/\.npy$/i.test(side) || (/\.safetensors$/i.test(side) && existsSync(resolvePath(session, side)))); // prettier-ignore
+}
+
+function isRun(side: Side): side is string {
+  return typeof side === "string" && !/[/\\]/.test(side) && existsSync(path.join(runFolder(side), "steps.jsonl"));
+}
+
+type CompareOptions = Parameters<(typeof compareCommand)["run"]>[0];
+
+async function evaluateModel(
+  checkpoint: string,
+  options: CompareOptions,
+  context: Context,
+  session: Session,
+): Promise<Evaluation> {
+  const { split = "test", images, captionsPerImage, folds, pooled, resume } = options;
+  const { evaluate } = await import("../../evaluate/index.js");
+  const { disposeModel } = await import("../../model/ams.js");
+  await wantEngine(context, session);
+  const dataset = await wantDataset(options, context, session);
+  splitOf(dataset, split);
+  const model = await loadModel(checkpoint, context, session);
+  try {
+    context.note(`evaluating ${checkpoint}`);
+    const keep = { folder: path.join(amsHome(), "scoring"), resume };
+    return await evaluate(
+      model,
+      dataset,
+      {
+        split,
+        pooled,
+        keep,
+        name: checkpoint,
+        ...(images === undefined ? {} : { images }),
+        ...(captionsPerImage === undefined ? {} : { captionsPerImage }),
+        ...(folds === undefined ? {} : { folds }),
+      },
+      context,
+    );
+  } finally {
+    disposeModel(model);
+  }
+}
+
+/** Adds the curves of both trainings, where both have made steps. */
+async function withCurves(comparison: Comparison, runs: readonly [StoredRun, StoredRun]): Promise<Compared> {
+  const histories = runs.map(({ name, epochs }) => ({ name, epochs, steps: readSteps(name) }));
+  if (histories.some(({ steps }) => steps.length === 0)) return comparison;
+  const { curvesFigure } = await import("../../plot/curves.js");
+  const curves = await curvesFigure(histories);
+  const show = async (): Promise<MimeBundle> => {
+    const tables = await comparison[displaySymbol]();
+    return {
+      "text/plain": `${tables["text/plain"]}\n\n${curves.text}`,
+      "text/html": `${String(tables["text/html"])}<div>${curves.svg}</div>`,
+    };
+  };
+  return shown({ ...comparison, curves, toJSON: () => ({ ...comparison.toJSON(), curves: curves.json }) }, show);
+}
+
+/** How far two trainings came, and the options that they do not share. */
+function differingRecords(a: StoredRun, b: StoredRun): NonNullable<Comparison["records"]> {
+  const text = (value: unknown): string =>
+    value === undefined ? "" : typeof value === "string" ? value : JSON.stringify(value);
+  const best = ({ epochs }: StoredRun): string => {
+    const sums = epochs.flatMap(({ evaluation }) => evaluation?.rsum ?? []);
+    return sums.length === 0 ? "" : Math.max(...sums).toFixed(1);
+  };
+  const loss = ({ epochs, lastStep }: StoredRun): string => {
+    const last = epochs.at(-1)?.loss ?? lastStep?.loss;
+    return last === undefined ? "" : formatNumber(last);
+  };
+  const names = [...new Set([...Object.keys(a.options), ...Object.keys(b.options)])].sort();
+  const rows = [
+    { what: "recipe", a: a.recipe, b: b.recipe },
+    { what: "epochs", a: String(a.epochs.length), b: String(b.epochs.length) },
+    { what: "steps", a: text(a.lastStep?.step), b: text(b.lastStep?.step) },
+    { what: "last loss", a: loss(a), b: loss(b) },
+    { what: "best validation rSum", a: best(a), b: best(b) },
+    ...names.map((name) => ({ what: name, a: text(a.options[name]), b: text(b.options[name]) })),
+  ];
+  return rows.filter((row) => row.a !== row.b);
+}

@@ -1,0 +1,143 @@
+/** Images as region features, in SCAN's precomputed layout: SPLIT_ims.npy [N, regions, width] and SPLIT_caps.txt, a caption a line. */
+import { existsSync } from "node:fs";
+import path from "node:path";
+import { silentContext, type Context } from "../context.js";
+import { AmsError } from "../errors.js";
+import type { Dataset, Item } from "./dataset.js";
+import type { PreparedImages } from "./imagePool.js";
+import { makeDataset } from "./items.js";
+import { readText } from "./jsonFile.js";
+import { openNpyRows, type NpyRows } from "./npyRows.js";
+
+/** How many regions a picture has, and how wide their features are: NAAF's authors used 36 of 2,048. */
+export interface RegionSize {
+  count: number;
+  width: number;
+}
+
+/** The file names' word for a split, and ours. */
+const splitNames = { train: "train", dev: "val", test: "test", testall: "testall" };
+
+/** Whether a folder has this layout. */
+export function hasRegionFeatures(folder: string): boolean {
+  return Object.keys(splitNames).some((name) => existsSync(path.join(folder, `${name}_ims.npy`)));
+}
+
+/**
+ * Opens the folder. Captions of one picture follow each other, the same number for every picture; a file with a row for each caption (as of MS-COCO's
+ * validation) repeats the picture's features, and the first of each five counts. An item's `image` names file and row: `.../test_ims.npy#12`.
+ * Errors: a split without one of its two files, counts that do not fit, empty captions, splits of different sizes of features.
+ */
+export async function openRegionFeatures(folder: string, context: Context = silentContext): Promise<Dataset> {
+  const splits: [string, Item[]][] = [];
+  let size: RegionSize | undefined;
+  for (const [name, split] of Object.entries(splitNames)) {
+    const features = path.join(folder, `${name}_ims.npy`);
+    const captions = path.join(folder, `${name}_caps.txt`);
+    const [hasFeatures, hasCaptions] = [existsSync(features), existsSync(captions)];
+    if (!hasFeatures && !hasCaptions) continue;
+    if (!hasFeatures || !hasCaptions) {
+      throw new AmsError(`the split ${name} has only one of its two files`, {
+        where: hasFeatures ? captions : features,
+        hint: `put ${name}_ims.npy and ${name}_caps.txt side by side`,
+      });
+    }
+    const rows = openNpyRows(features);
+    rows.close();
+    const [count = 0, regions = 0, width = 0] = rows.shape;
+    if (rows.shape.length !== 3 || (size !== undefined && (size.count !== regions || size.width !== width))) {
+      throw new AmsError(
+        size === undefined || rows.shape.length !== 3
+          ? `features are [images, regions, width], these are [${rows.shape.join(", ")}]`
+          : `the other splits have ${size.count} regions of ${size.width}, this one ${regions} of ${width}`,
+        { where: features, hint: "take all splits of one data set" },
+      );
+    }
+    size = { count: regions, width };
+    const lines = (await readText(captions)).replace(/\r?\n$/, "").split(/\r?\n/);
+    const empty = lines.findIndex((line) => line.trim() === "");
+    if (empty >= 0) {
+      throw new AmsError("a caption is empty", {
+        where: `${captions}, line ${empty + 1}`,
+        hint: "every line is a caption; the captions of one picture follow each other",
+      });
+    }
+    splits.push([split, itemsOf(features, count, lines, captions)]);
+  }
+  return makeDataset(path.basename(path.resolve(folder)), folder, splits, [], context);
+}
+
+function itemsOf(features: string, rows: number, lines: string[], captions: string): Item[] {
+  const repeated = rows === lines.length && rows % 5 === 0; // a row for each caption, five captions a picture
+  const images = repeated ? rows / 5 : rows;
+  const each = lines.length / images;
+  if (!Number.isInteger(each) || each < 1) {
+    throw new AmsError(`${lines.length} captions do not fit ${rows} pictures: each has the same number of them`, {
+      where: captions,
+      hint: "take both files of one split",
+    });
+  }
+  return Array.from({ length: images }, (_, i) => ({
+    id: String(i),
+    image: `${path.resolve(features)}#${repeated ? 5 * i : i}`,
+    captions: lines.slice(i * each, (i + 1) * each).map((text) => ({ text })),
+  }));
+}
+
+const open = new Map<string, NpyRows>();
+
+/** Features of items' images, [images, regions * width]. What cannot be read is listed in `bad` and zeros. */
+export function readRegions(images: string[], { count, width }: RegionSize): PreparedImages {
+  const each = count * width;
+  const result: PreparedImages = { pixels: new Float32Array(images.length * each), crops: [], bad: [] };
+  images.forEach((image, index) => {
+    result.crops.push({ top: 0, left: 0, width: 0, height: 0, flip: false, imageWidth: 0, imageHeight: 0 });
+    try {
+      readRegion(image, { count, width }, result.pixels, index * each);
+    } catch (error) {
+      if (!(error instanceof AmsError)) throw error;
+      const { message, where, hint } = error;
+      result.bad.push({ index, message, where, hint });
+    }
+  });
+  return result;
+}
+
+function readRegion(image: string, { count, width }: RegionSize, into: Float32Array, offset: number): void {
+  const [, file, row] = /^(.*\.npy)#(\d+)$/.exec(image) ?? [];
+  if (file === undefined) {
+    throw new AmsError("the model looks at region features, and this is a picture", {
+      where: image,
+      hint: "open data of precomputed features (SPLIT_ims.npy beside SPLIT_caps.txt), or take a model with an image encoder",
+    });
+  }
+  const rows = open.get(file) ?? openNpyRows(file);
+  open.set(file, rows);
+  const [images = 0, regions, features] = rows.shape;
+  if (regions !== count || features !== width || Number(row) >= images) {
+    throw new AmsError(`the model looks at ${count} regions of ${width}, the file has [${rows.shape.join(", ")}]`, {
+      where: image,
+      hint: `build the model for these features: ams build --regions ${String(regions)}x${String(features)}`,
+    });
+  }
+  rows.read(Number(row), into, offset);
+  if (!into.subarray(offset, offset + count * width).every(Number.isFinite)) {
+    throw new AmsError("a feature is no number", { where: image, hint: "compute the features again" });
+  }
+}
+
+/** Closes the files of features, which otherwise stay open for the next batch. */
+export function closeRegionFeatures(): void {
+  for (const rows of open.values()) rows.close();
+  open.clear();
+}
+
+/** Throws an AmsError where one of the images is a row of features and the model looks at pictures. */
+export function refuseRegions(images: string[]): void {
+  const features = images.find((image) => /\.npy#\d+$/.test(image));
+  if (features === undefined) return;
+  throw new AmsError("the data are region features, and the model looks at pictures", {
+    where: features,
+    hint: "build a model for them: ams build --regions 36x2048 --recipe naaf",
+  });
+}

@@ -1,0 +1,99 @@
+/** `ams index` and `ams search --index` as people call them: by line with --json, and as functions. */
+import { after, before, describe, test } from "node:test";
+import assert from "node:assert/strict";
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+import { closeImageWorkers } from "../../src/data/imagePool.js";
+import { AmsError, createApi, displaySymbol, type Context, silentContext } from "../../src/index.js";
+import { startEngine } from "../../src/engine/index.js";
+import { saveModel } from "../../src/model/store.js";
+import { packageRoot } from "../../src/paths.js";
+import { makeSample, type Sample } from "../evaluate/sample.js";
+
+let sample: Sample;
+let scratch: string;
+let checkpoint: string;
+let photos: string;
+const home = process.env["AMS_HOME"];
+before(async () => {
+  await startEngine("plain");
+  sample = await makeSample();
+  scratch = mkdtempSync(path.join(tmpdir(), "ams-index-verb-"));
+  process.env["AMS_HOME"] = path.join(scratch, "home");
+  [checkpoint, photos] = [path.join(scratch, "model"), path.join(scratch, "photos")];
+  saveModel(await sample.model(), checkpoint);
+  mkdirSync(path.join(photos, "below"), { recursive: true });
+  sample.dataset.splits["test"]!.forEach(({ image }, i) => {
+    copyFileSync(image, path.join(photos, i < 3 ? "" : "below", path.basename(image)));
+  });
+});
+after(async () => {
+  if (home === undefined) delete process.env["AMS_HOME"];
+  else process.env["AMS_HOME"] = home;
+  sample.remove();
+  rmSync(scratch, { recursive: true });
+  await closeImageWorkers();
+});
+
+const refused = (work: Promise<unknown>, wanted: RegExp): Promise<void> =>
+  assert.rejects(work, (error: unknown) => {
+    assert.ok(error instanceof AmsError, String(error));
+    assert.match(error.lines().join("\n"), wanted);
+    assert.equal(error.lines().length, 3);
+    return true;
+  });
+
+describe("ams.index", () => {
+  test("makes an index of a folder, and a search finds in it, with the model that made it", async () => {
+    const notes: string[] = [];
+    const context: Context = { ...silentContext, note: (line) => notes.push(line) };
+    const ams = createApi({ cwd: scratch, context });
+    await ams.engine("plain");
+    const made = await ams.index("photos", { index: "mine", checkpoint });
+    assert.deepEqual([made.images, made.captions, made.added, made.index], [6, 0, 6, "mine"]);
+    assert.equal(made.folder, path.join(scratch, "home", "indexes", "mine"));
+    assert.match(
+      made[displaySymbol]() instanceof Promise ? "" : JSON.stringify(made[displaySymbol]()),
+      /index mine: 6 images/,
+    );
+    assert.match(notes.join("\n"), /an image takes up to \d+ kB in the index, 6 images/);
+    const later = createApi({ cwd: scratch });
+    await later.engine("plain");
+    const hits = await later.search("a red square", { index: "mine", k: 6 });
+    assert.deepEqual(hits.hits.map(({ item }) => item.id).sort(), ["below/pink.png", "below/white.png", "below/yellow.png", "blue.png", "green.png", "red.png"]); // prettier-ignore
+    const gone = await later.index({ index: "mine", delete: ["below/pink.png", path.join("photos", "red.png")] });
+    assert.deepEqual([gone.removed, gone.images], [2, 4]);
+  });
+
+  test("says what cannot be", async () => {
+    const ams = createApi({ cwd: scratch });
+    await ams.engine("plain");
+    await refused(ams.search("red", { index: "nowhere" }), /there is no index "nowhere"/);
+    await refused(ams.index({ index: "nowhere", delete: ["a"] }), /there is no index "nowhere"/);
+    await refused(ams.index("no-such-folder", { checkpoint }), /there is no folder/);
+    await refused(ams.index("photos", { checkpoint, split: "test" }), /two galleries/);
+    await refused(ams.index("photos", { checkpoint, update: true, images: 3 }), /--images cuts short/);
+    await refused(ams.index("photos", { checkpoint, index: "a:b" }), /cannot be called "a:b"/);
+    await refused(ams.index("photos", { checkpoint, index: "./photos" }), /something else than an index/);
+    await ams.index("photos", { checkpoint, index: "./own" });
+    await refused(ams.search("red", { index: "./own", split: "val" }), /--split means nothing/);
+  });
+
+  test("is a line with --json, in a process that ends by itself", async () => {
+    const cli = path.join(packageRoot(), "build", "src", "cli.js");
+    const run = async (...words: string[]): Promise<Record<string, unknown>> => {
+      const { stdout } = await promisify(execFile)(process.execPath, [cli, ...words, "--json"], { cwd: scratch });
+      return JSON.parse(stdout) as Record<string, unknown>;
+    };
+    const made = await run("index", "photos", "--index", "line", "--checkpoint", checkpoint, "--features", "none");
+    assert.deepEqual([made["images"], made["features"]], [6, "none"]);
+    const found = await run("search", "a", "red", "square", "--index", "line", "--k", "2");
+    const hits = found["hits"] as { id: string; links: unknown[]; score: number }[];
+    assert.equal(hits.length, 2);
+    assert.equal(hits[0]!.links.length, 3);
+    assert.ok(hits[0]!.score >= hits[1]!.score);
+  });
+});

@@ -1,0 +1,239 @@
+/** Region features in SCAN's precomputed layout: read, refused, and trained on with a GRU and with a BERT. */
+import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { after, before, describe, test } from "node:test";
+import * as tf from "@tensorflow/tfjs-core";
+import { closeRegionFeatures, openRegionFeatures, readRegions } from "../../src/data/regionFeatures.js";
+import { startEngine } from "../../src/engine/index.js";
+import { writeNpy } from "../../src/evaluate/npy.js";
+import { createApi } from "../../src/index.js";
+import { encodeCaptions, encodeImages } from "../../src/model/ams.js";
+import { buildModel } from "../../src/model/build.js";
+import { runChain } from "../../src/model/chain.js";
+import { recurrentLayers } from "../../src/model/gru.js";
+import { wordsOf } from "../../src/model/regionModel.js";
+import { Random } from "../../src/random.js";
+import { checkpointsIn } from "../../src/train/checkpoint.js";
+import { recipeOf } from "../../src/train/recipe.js";
+import { fixture } from "../fixtures.js";
+import { largestDifference } from "../golden.js";
+
+const home = mkdtempSync(path.join(tmpdir(), "ams-regions-"));
+const folder = path.join(home, "f30k_precomp");
+const [regions, width] = [4, 6];
+const colours = ["red", "green", "blue"];
+const things = ["dog", "cat", "boat", "tree"];
+const features: Record<string, Float32Array> = {};
+
+/** A picture has a colour and a thing, each as a direction of its features; captions name them. */
+function write(name: string, images: number, repeat = 1, at = folder): void {
+  mkdirSync(at, { recursive: true });
+  const random = Random.stream(1, name);
+  const all = new Float32Array(images * repeat * regions * width);
+  const lines: string[] = [];
+  for (let i = 0; i < images; i++) {
+    const [colour, thing] = [i % 3, i % 4];
+    const own = Float32Array.from({ length: regions * width }, (_, k) => {
+      const [r, e] = [Math.floor(k / width), k % width];
+      return 0.1 * random.normal() + Number(r === 0 && e === colour) + Number(r === 1 && e === 2 + thing);
+    });
+    for (let k = 0; k < repeat; k++) all.set(own, (i * repeat + k) * regions * width);
+    for (let k = 0; k < 5; k++) lines.push(`A ${colours[colour]} ${things[thing]}, number ${k}.`);
+  }
+  features[name] = all;
+  writeNpy(path.join(at, `${name}_ims.npy`), [images * repeat, regions, width], all);
+  writeFileSync(path.join(at, `${name}_caps.txt`), `${lines.join("\n")}\n`);
+}
+
+before(async () => {
+  await startEngine("auto"); // before the home folder changes: the engine's files are in the real one
+  process.env["AMS_HOME"] = home;
+  write("train", 24);
+  write("dev", 6, 5); // a row for each caption
+  write("test", 12);
+});
+
+after(() => {
+  closeRegionFeatures();
+  rmSync(home, { recursive: true, force: true });
+});
+
+describe("a folder of region features", () => {
+  test("has its splits with five captions a picture, also where rows are repeated", async () => {
+    const { splits, name } = await openRegionFeatures(folder);
+    assert.equal(name, "f30k_precomp");
+    assert.deepEqual(
+      Object.entries(splits).map(([split, items]) => [split, items.length, items[1]?.captions.length]),
+      [
+        ["train", 24, 5],
+        ["val", 6, 5],
+        ["test", 12, 5],
+      ],
+    );
+    const val = splits["val"] ?? [];
+    assert.equal(val[2]?.image, `${path.join(folder, "dev_ims.npy")}#10`);
+    assert.equal(val[2].captions[1]?.text, "A blue boat, number 1.");
+    const { pixels, bad } = readRegions([val[2].image, splits["train"]![7]!.image], { count: regions, width }); // prettier-ignore
+    assert.deepEqual(bad, []);
+    const each = regions * width;
+    assert.deepEqual(pixels.slice(0, each), features["dev"]?.slice(10 * each, 11 * each));
+    assert.deepEqual(pixels.slice(each), features["train"]?.slice(7 * each, 8 * each));
+  });
+
+  const wrong: [string, (at: string) => void, RegExp][] = [
+    ["without captions", (at) => { rmSync(path.join(at, "test_caps.txt")); }, /only one of its two files/], // prettier-ignore
+    ["with captions that do not fit", (at) => { writeFileSync(path.join(at, "test_caps.txt"), "a dog\na cat\n"); }, /2 captions do not fit 3 pictures/], // prettier-ignore
+    ["with an empty caption", (at) => { writeFileSync(path.join(at, "test_caps.txt"), "a dog\n\na cat\n"); }, /a caption is empty/], // prettier-ignore
+    ["with features of another form", (at) => { writeNpy(path.join(at, "test_ims.npy"), [3, 24], new Float32Array(72)); }, /features are \[images, regions, width\]/], // prettier-ignore
+    ["with numbers of another type", (at) => { writeNpy(path.join(at, "test_ims.npy"), [3, 4, 6], new Float64Array(72)); }, /its numbers are <f8/], // prettier-ignore
+    ["with a file that is cut short", (at) => { const file = path.join(at, "test_ims.npy"); writeFileSync(file, readFileSync(file).subarray(0, 300)); }, /it ends at byte 300/], // prettier-ignore
+    ["with no .npy file", (at) => { writeFileSync(path.join(at, "test_ims.npy"), "no features"); }, /it does not begin as one/], // prettier-ignore
+    ["with splits of two sizes", (at) => { writeNpy(path.join(at, "train_ims.npy"), [3, 2, 6], new Float32Array(36)); writeFileSync(path.join(at, "train_caps.txt"), "a\nb\nc\n"); }, /the other splits have 2 regions of 6, this one 4 of 6/], // prettier-ignore
+  ];
+  for (const [what, spoil, message] of wrong) {
+    test(`${what} is refused`, async () => {
+      const at = path.join(home, what.replaceAll(" ", "-"));
+      write("test", 3, 1, at);
+      spoil(at);
+      await assert.rejects(openRegionFeatures(at), message);
+    });
+  }
+
+  test("tells rows that the model cannot look at", () => {
+    const file = path.join(folder, "train_ims.npy");
+    const { bad, pixels } = readRegions(["/photo.jpg", `${file}#99`, `${file}#0`], { count: regions, width });
+    assert.deepEqual(bad.map(({ index }) => index), [0, 1]); // prettier-ignore
+    assert.match(bad[0]?.message ?? "", /this is a picture/);
+    assert.match(readRegions([`${file}#0`], { count: 36, width: 2048 }).bad[0]?.hint ?? "", /--regions 4x6/);
+    assert.ok(pixels.slice(0, 48).every((x) => x === 0) && pixels.slice(48).some((x) => x !== 0));
+    const spoiled = path.join(home, "spoiled.npy");
+    writeNpy(spoiled, [1, 1, 2], Float32Array.of(1, NaN));
+    assert.match(readRegions([`${spoiled}#0`], { count: 1, width: 2 }).bad[0]?.message ?? "", /no number/);
+  });
+});
+
+describe("the GRU", () => {
+  test("is that of plain loops in both directions, with true ends", () => {
+    const [vocabulary, inner, size] = [7, 5, 3];
+    const random = new Random(12);
+    const rows = (n: number, m: number): number[][] =>
+      Array.from({ length: n }, () => Array.from({ length: m }, () => Math.fround(random.normal())));
+    const table = rows(vocabulary, inner);
+    const weights = ["", "_reverse"].map((suffix) => ({ suffix, ih: rows(3 * size, inner), hh: rows(3 * size, size), bi: rows(1, 3 * size)[0]!, bh: rows(1, 3 * size)[0]! })); // prettier-ignore
+    const parameters = new Map<string, tf.Variable>();
+    parameters.set("txt.embed.weight", tf.variable(tf.tensor2d(table)));
+    for (const { suffix, ih, hh, bi, bh } of weights) {
+      parameters.set(`txt.rnn.weight_ih_l0${suffix}`, tf.variable(tf.tensor2d(ih)));
+      parameters.set(`txt.rnn.weight_hh_l0${suffix}`, tf.variable(tf.tensor2d(hh)));
+      parameters.set(`txt.rnn.bias_ih_l0${suffix}`, tf.variable(tf.tensor1d(bi)));
+      parameters.set(`txt.rnn.bias_hh_l0${suffix}`, tf.variable(tf.tensor1d(bh)));
+    }
+    const captions = [
+      [2, 5, 6, 3],
+      [4, 1],
+    ];
+    const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
+    const dot = (a: number[], b: number[]): number => a.reduce((sum, x, e) => sum + x * b[e]!, 0);
+    const wanted = captions.map((caption) => {
+      const states = weights.map(({ suffix, ih, hh, bi, bh }) => {
+        let h = new Array<number>(size).fill(0);
+        const order = suffix === "" ? caption : [...caption].reverse();
+        const found = order.map((id) => {
+          const x = table[id]!;
+          const gate = (k: number, e: number): [number, number] => [
+            dot(ih[k * size + e]!, x) + bi[k * size + e]!,
+            dot(hh[k * size + e]!, h) + bh[k * size + e]!,
+          ];
+          h = h.map((old, e) => {
+            const [ri, rh] = gate(0, e);
+            const [zi, zh] = gate(1, e);
+            const [ni, nh] = gate(2, e);
+            const z = sigmoid(zi + zh);
+            return (1 - z) * Math.tanh(ni + sigmoid(ri + rh) * nh) + z * old;
+          });
+          return h;
+        });
+        return suffix === "" ? found : found.reverse();
+      });
+      const each = caption.map((_, t) => states[0]![t]!.map((x, e) => (x + states[1]![t]![e]!) / 2));
+      return [...each, ...Array.from({ length: 4 - caption.length }, () => new Array<number>(size).fill(0))];
+    });
+    const ids = tf.tensor2d(captions.map((caption) => [...caption, 0, 0].slice(0, 4)), [2, 4], "int32"); // prettier-ignore
+    const mask = tf.tensor2d(captions.map((caption) => [0, 1, 2, 3].map((t) => Number(t < caption.length))), [2, 4], "int32"); // prettier-ignore
+    const config = {
+      vocabulary,
+      positions: 30,
+      width: inner,
+      layers: 1,
+      heads: 1,
+      hidden: 1,
+      dropout: 0,
+      recurrent: true,
+    };
+    const layers = recurrentLayers(parameters, config, ids, mask);
+    const [found] = runChain({ ...layers, reads: [{ layer: 1, make: (hidden) => tf.clone(hidden) }] });
+    assert.ok(largestDifference(found!.dataSync(), wanted.flat(2)) < 2e-6);
+  });
+
+  test("knows the words that are often enough, the others are unknown", async () => {
+    const words = wordsOf(["A dog.", "a dog", "a Dog!", "a cat a dog"], 3);
+    assert.deepEqual(words, ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "dog"]);
+    const model = await buildModel({ regions: { count: 4, width: 6 }, words, recipe: recipeOf("naaf"), embed: 8 });
+    assert.deepEqual(model.tokenizer.encode("A dog and a cat").pieces.slice(0, 7), ["[CLS]", "a", "dog", "[UNK]", "a", "[UNK]", "[SEP]"]); // prettier-ignore
+  });
+});
+
+describe("a model of region features", () => {
+  for (const recipe of ["naaf", "uarda", "vse"] as const) {
+    test(`learns with ${recipe} and a GRU, is resumed exactly, evaluated and searched`, async () => {
+      const api = createApi({ cwd: home });
+      await api.data(folder, { samples: 2 });
+      const options = { epochs: 4, batchSize: 24, lr: 0.01, validate: 6, checkpointSeconds: 1000 } as const;
+      const make = async () => api.build({ regions: "4x6", recipe, embed: 16, seed: 4 });
+      const before = await api.eval({ model: await make(), split: "test" });
+      const whole = await api.train({ ...options, model: await make(), name: `${recipe}-regions`, recipe });
+      assert.equal(whole.steps.length, 20);
+      const evaluation = await api.eval({ split: "test" });
+      assert.ok(evaluation.rsum > before.rsum + 40, `rSum ${before.rsum} -> ${evaluation.rsum}`);
+      const hits = await api.search("a red dog", { split: "test", k: 3 });
+      assert.equal(hits.hits.length, 3);
+
+      await api.train({ ...options, model: await make(), name: `${recipe}-parts`, recipe, steps: 7 });
+      const parts = await createApi({ cwd: home }).train({ resume: `${recipe}-parts`, steps: 20 });
+      assert.equal(parts.steps.length, 20);
+      const weights = (name: string): Buffer =>
+        readFileSync(path.join(checkpointsIn(path.join(home, "runs", name, "checkpoints")).at(-1) ?? "", "model.safetensors")); // prettier-ignore
+      assert.ok(weights(`${recipe}-regions`).equals(weights(`${recipe}-parts`)));
+    });
+  }
+
+  test("has the captions of a pretrained BERT where one is given", async () => {
+    const text = fixture("weights/transformers/bert");
+    const model = await buildModel({ regions: { count: 4, width: 6 }, text, recipe: recipeOf("naaf"), embed: 12 });
+    assert.ok(model.parameters.has("txt.fc1.weight") && !model.parameters.has("txt.rnn.weight_ih_l0"));
+    const { text: bert } = model.config;
+    const ids = tf.tensor2d([[1, 2, 3]], [1, 3], "int32");
+    const [captions] = encodeCaptions(model, ids, tf.onesLike(ids));
+    const [images] = encodeImages(model, tf.ones([2, 4, 6]));
+    assert.deepEqual([captions?.shape, images?.shape], [[1, 3, 12], [2, 4, 12]]); // prettier-ignore
+    const whole = await buildModel({ text, recipe: recipeOf("ams-corrected") });
+    const name = "txt.text_encoder.embeddings.word_embeddings.weight";
+    assert.equal(bert.width, whole.config.text.width);
+    assert.deepEqual(model.parameters.get(name)?.dataSync(), whole.parameters.get(name)?.dataSync());
+  });
+
+  test("is refused for recipes of pictures, without words, and for pictures", async () => {
+    const size = { count: 4, width: 6 };
+    await assert.rejects(buildModel({ regions: size, recipe: recipeOf("ams-corrected") }), /ams-corrected does not work on region features/); // prettier-ignore
+    await assert.rejects(buildModel({ regions: size, recipe: recipeOf("fne"), words: wordsOf(["a a a a"]) }), /does not work on region/); // prettier-ignore
+    await assert.rejects(buildModel({ regions: size, recipe: recipeOf("naaf") }), /needs to know the words/);
+    await assert.rejects(buildModel({ regions: size, recipe: recipeOf("naaf"), size: "tiny" }), /--size means nothing/);
+    const api = createApi({ cwd: home });
+    await api.data(folder, { samples: 0 });
+    await assert.rejects(api.eval({ split: "test", checkpoint: "scenes-small" }), /the model looks at pictures/);
+    await api.build({ regions: "4x6", recipe: "naaf", embed: 8, measure: false });
+    await assert.rejects(api.plot("attention", { split: "test" }), (error: Error) => /region|picture|image/.test(error.message)); // prettier-ignore
+  });
+});

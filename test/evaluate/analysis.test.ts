@@ -1,0 +1,185 @@
+/** Confusions, distributions and words of an evaluation: as numbers, frames and figures. */
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import * as tf from "@tensorflow/tfjs-core";
+import { checkOptions } from "../../src/commands/parse.js";
+import { createSession, type Session } from "../../src/commands/session.js";
+import { plotCommand } from "../../src/commands/verbs/plot.js";
+import { silentContext } from "../../src/context.js";
+import { closeImageWorkers } from "../../src/data/imagePool.js";
+import { startEngine } from "../../src/engine/index.js";
+import { AmsError } from "../../src/errors.js";
+import { confusionMatrix, evaluate, evaluateScores, hardestConfusions, scoreDistributions, wordRelevance, type Evaluation } from "../../src/evaluate/index.js"; // prettier-ignore
+import { frame } from "../../src/frame.js";
+import { scaleWeights } from "../../src/model/ams.js";
+import type { Figure } from "../../src/plot/figure.js";
+import { Random } from "../../src/random.js";
+import { makeSample, type Sample } from "./sample.js";
+
+let sample: Sample;
+let evaluation: Evaluation;
+before(async () => {
+  await startEngine("plain");
+  sample = await makeSample();
+  evaluation = await evaluate(await sample.model(), sample.dataset, {}, silentContext);
+});
+after(async () => {
+  sample.remove();
+  await closeImageWorkers();
+});
+
+// Image 0 owns captions 0 and 1, image 1 owns 2, image 2 owns 3. Caption 1 finds image 2, caption 3 image 1.
+const few = evaluateScores(
+  Float64Array.of(0.9, 0.2, 0.1, 0, 0.1, 0.1, 0.8, 0.7, 0, 0.5, 0.3, 0.6),
+  Int32Array.of(0, 0, 1, 2),
+  { split: "test" },
+);
+
+describe("confusions", () => {
+  test("name the wrong answer and its margin, the hardest first", () => {
+    const [first, second, ...others] = hardestConfusions(few);
+    assert.deepEqual([first?.caption, first?.image, first?.wrongImage, first?.rank, others.length], [1, 0, 2, 1, 0]);
+    assert.ok(Math.abs((first?.margin ?? 0) - 0.3) < 1e-9);
+    assert.deepEqual([second?.caption, second?.wrongImage], [3, 1]);
+    assert.deepEqual(hardestConfusions(few, "i2t"), []);
+    const tied = evaluateScores(Float64Array.of(1, 1, 0, 2), Int32Array.of(0, 1));
+    assert.deepEqual(hardestConfusions(tied, "i2t").map(({ image, wrongCaption, margin }) => [image, wrongCaption, margin]), [[0, 1, 0]]); // prettier-ignore
+  });
+
+  test("are as many as queries are missed, of a random matrix both ways", () => {
+    const random = new Random(3);
+    const owner = Int32Array.from({ length: 60 }, (_, c) => Math.floor(c / 3));
+    const scores = Float32Array.from({ length: 20 * 60 }, () => random.next());
+    const some = evaluateScores(scores, owner);
+    for (const direction of ["t2i", "i2t"] as const) {
+      const found = hardestConfusions(some, direction);
+      assert.equal(found.length, some.ranks[direction].filter((rank) => rank > 0).length);
+      for (const { image, caption, wrongImage, wrongCaption, margin, score } of found) {
+        assert.ok(owner[caption] === image && wrongImage !== image);
+        if (direction === "i2t") assert.equal(owner[wrongCaption], wrongImage);
+        const [right, wrong] = direction === "t2i" ? [image, wrongImage] : [image, image];
+        assert.equal(score, scores[right * 60 + caption]);
+        assert.ok(Math.abs(margin - (scores[wrong * 60 + wrongCaption]! - score)) < 1e-9);
+      }
+      found.slice(1).forEach(({ margin }, k) => assert.ok(margin <= found[k]!.margin));
+    }
+  });
+
+  test("as a matrix are the largest margins over an image's captions", () => {
+    const { images, margins } = confusionMatrix(few, 3);
+    assert.deepEqual(images, [0, 2, 1]);
+    const wanted = [
+      [0, 0.5 - 0.2, 0.1 - 0.2],
+      [0 - 0.6, 0, 0.7 - 0.6],
+      [0.1 - 0.8, 0.3 - 0.8, 0],
+    ];
+    margins.flat().forEach((margin, k) => assert.ok(Math.abs(margin - wanted.flat()[k]!) < 1e-9));
+    const right = evaluateScores(Float64Array.of(1, 0, 0, 1), Int32Array.of(0, 1));
+    assert.throws(() => confusionMatrix(right), (error: unknown) => error instanceof AmsError && /nothing is confused/.test(error.message)); // prettier-ignore
+  });
+});
+
+describe("distributions", () => {
+  test("count every pair once, with mean, deviation and separation", () => {
+    const { positive, negative, hardest, separation, edges } = scoreDistributions(few, 10);
+    const sum = (bins: number[]): number => bins.reduce((a, b) => a + b);
+    assert.deepEqual([positive, negative, hardest].map(({ bins }) => sum(bins)), [4, 8, 4]); // prettier-ignore
+    assert.deepEqual([edges.length, edges[0], edges[10]], [11, 0, 0.9]);
+    assert.ok(Math.abs(positive.mean - (0.9 + 0.2 + 0.8 + 0.6) / 4) < 1e-9);
+    const negatives = [0.1, 0, 0.1, 0.1, 0.7, 0, 0.5, 0.3];
+    const mean = negatives.reduce((a, b) => a + b) / 8;
+    const variance = negatives.reduce((s, v) => s + (v - mean) ** 2, 0) / 7;
+    assert.ok(Math.abs(negative.mean - mean) < 1e-9 && Math.abs(negative.deviation - Math.sqrt(variance)) < 1e-9);
+    assert.ok(Math.abs(hardest.mean - (0.1 + 0.5 + 0.3 + 0.7) / 4) < 1e-9);
+    assert.equal(separation, 6 / 8);
+    const constant = scoreDistributions(evaluateScores(new Float32Array(4), Int32Array.of(0, 1)), 4);
+    assert.deepEqual([sum(constant.negative.bins), constant.separation], [2, 0.5]);
+  });
+});
+
+describe("words", () => {
+  test("add up to the scores of their pairs: own, hardest and lowest image", async () => {
+    for (const padWords of [true, false]) {
+      const model = await sample.model({ padWords });
+      const scored = await evaluate(model, sample.dataset, { threshold: 0.02 }, silentContext);
+      const tensors = tf.memory().numTensors;
+      const { words, captions, thresholds } = await wordRelevance(scored, { captions: 4 }, silentContext);
+      assert.equal(tf.memory().numTensors, tensors);
+      assert.deepEqual([captions, thresholds.used], [4, 0.02]);
+      const ids = scored.items.map(({ id }) => id);
+      const weights = scaleWeights(model);
+      for (const caption of new Set(words.map((row) => row.caption))) {
+        const column = ids.map((_, i) => scored.scores[i * scored.owner.length + caption]!);
+        const others = column.filter((_, i) => i !== scored.owner[caption]);
+        const wanted = {
+          own: column[scored.owner[caption]!]!,
+          hardest: Math.max(...others),
+          lowest: Math.min(...others),
+        };
+        for (const [against, score] of Object.entries(wanted)) {
+          const rows = words.filter((row) => row.caption === caption && row.against === against);
+          if (against === "own") assert.ok(rows.every(({ image, other }) => image === other));
+          const length = rows.filter(({ scale }) => scale === 1).length;
+          // Pads have no row, but count as published: only the corrected variant adds up.
+          if (!padWords) continue;
+          const sum = rows.reduce((s, row) => s + weights[row.scale - 1]! * (row.feature + row.relevance + row.negative), 0); // prettier-ignore
+          assert.ok(Math.abs(sum / length - score) < 1e-5, `${against}: ${sum / length} ${score}`);
+        }
+      }
+      assert.deepEqual(words.slice(0, 3).map(({ word, place }) => [place, word]), [[0, "[CLS]"], [1, "a"], [2, words[2]!.word]]); // prettier-ignore
+    }
+  });
+
+  test("need a model and wrong images", async () => {
+    await assert.rejects(wordRelevance(few, {}, silentContext), /words need a model/);
+  });
+});
+
+describe("frames", () => {
+  test("of confusions, score bins, words and scales", async () => {
+    const model = await sample.model();
+    const whole = await evaluate(model, sample.dataset, { scales: true }, silentContext);
+    const confusions = frame(whole, { of: "confusions" });
+    assert.deepEqual(confusions.columns, ["direction", "image", "caption", "wrong_image", "wrong_caption", "score", "wrong_score", "margin", "rank"]); // prettier-ignore
+    assert.equal(confusions.shape[0], hardestConfusions(whole).length + hardestConfusions(whole, "i2t").length);
+    const bins = frame(whole, { of: "scores" });
+    const column = (name: string): number[] => bins.column(name).values as number[];
+    assert.deepEqual(["positive", "negative"].map((name) => column(name).reduce((a, b) => a + b)), [11, 55]); // prettier-ignore
+    assert.deepEqual(frame(whole, { of: "scales" }).shape[0], 12);
+    assert.throws(() => frame(whole, { of: "words" }), (error: unknown) => error instanceof AmsError && /--words 100/.test(error.hint ?? "")); // prettier-ignore
+    whole.words = await wordRelevance(whole, { captions: 2 }, silentContext);
+    const words = frame(whole, { of: "words" });
+    assert.equal(words.shape[0], whole.words.words.length);
+    assert.ok(words.groupby(["word"]).col(["strongest"]).mean().shape[0]! > 3);
+  });
+});
+
+describe("plot", () => {
+  const draw = (session: Session, options: Record<string, unknown>): Promise<Figure> =>
+    plotCommand.run(checkOptions(plotCommand, options) as never, silentContext, session);
+
+  test("confusion shows who is taken for whom, with axes, units and a text", async () => {
+    const session = { ...createSession("."), evaluations: [evaluation] };
+    const { svg, text, plotly, title } = await draw(session, { figure: "confusion", count: 4 });
+    assert.equal(title, "Hardest confusions (test)");
+    for (const label of ["image whose captions ask", "image that is found", "(no unit)", "red"]) assert.ok(svg.includes(label), label); // prettier-ignore
+    const [trace] = plotly?.data as [{ x: number[]; marker: { color: number[] } }];
+    const { margins } = confusionMatrix(evaluation, 4);
+    assert.deepEqual([trace.x.length, trace.marker.color.length], [16, 16]);
+    trace.marker.color.forEach((value, k) => assert.ok(Math.abs(value - margins.flat()[k]!) < 1e-4 * Math.max(1, Math.abs(value)))); // prettier-ignore
+    assert.match(text, /caption +its image +found instead +margin +rank/);
+    assert.match(text, /a \w+ square on/);
+  });
+
+  test("distribution shows both kinds of scores, and words with the thresholds", async () => {
+    const session = { ...createSession("."), evaluations: [evaluation] };
+    const { svg, text } = await draw(session, { figure: "distribution", words: 3 });
+    for (const label of ["score of a pair, S (no unit)", "pairs (% of each kind)", "at scale 6", "words (% of each kind)", "mined t = 0.000", "safe t = 0.000 (in use)"]) assert.ok(svg.includes(label), label); // prettier-ignore
+    assert.match(text, /true pairs +11 /);
+    assert.match(text, /a true pair scores above a wrong one of its caption in \d+\.\d %/);
+    assert.match(text, /words in their own image +\d+/);
+    const pairs = await draw(session, { figure: "distribution", words: 0 });
+    assert.doesNotMatch(pairs.svg, /mined/);
+    await assert.rejects(draw(session, { figure: "distribution", scale: 7 }), /has no scale 7/);
+  });
+});

@@ -1,0 +1,4 @@
+/** All golden numbers on WebAssembly. */
+import { goldenSuite } from "./goldenSuite.js";
+
+goldenSuite("wasm");

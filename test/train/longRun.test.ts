@@ -1,0 +1,82 @@
+/** What a training of hours rests on: memory stays flat over 200 steps, an interrupt ends a step soon, and nothing is lost. */
+import assert from "node:assert/strict";
+import { before, test } from "node:test";
+import * as tf from "@tensorflow/tfjs-core";
+import { startEngine } from "../../src/engine/index.js";
+import type { NativeBackend } from "../../src/engine/native/backend.js";
+import { sizes, type ModelConfig } from "../../src/model/config.js";
+import { trainStep } from "../../src/train/step.js";
+import type { Training } from "../../src/train/training.js";
+import { largestDifference } from "../golden.js";
+import { batchOfNumbers, smallSize, trainingOfNumbers, watchTurns } from "./numbers.js";
+
+before(async () => {
+  await startEngine("auto", { threads: 1 });
+});
+
+const never = new AbortController().signal;
+
+test("200 steps leave the number of tensors and the process's memory as they were", async () => {
+  const { image, text } = sizes.tiny;
+  const layers = 2; // each step is short, and has all that a step has
+  const config: ModelConfig = {
+    ...sizes.tiny,
+    image: { ...image, layers },
+    text: { ...text, layers },
+    scales: [1, 2],
+  };
+  const state = trainingOfNumbers(config);
+  const step = async (n: number): Promise<void> => {
+    const frugality = n % 4 === 0 ? { recompute: true, microBatch: 2 } : {};
+    await trainStep(state, batchOfNumbers(config, 4, n), "run", { ...frugality, signal: never });
+  };
+  for (let n = 0; n < 50; n++) await step(n);
+  /** Tensors of tfjs, their bytes, and on the native engine TensorFlow's tensors too. */
+  const held = (): (number | undefined)[] => {
+    const { binding } = tf.backend() as Partial<NativeBackend>;
+    return [tf.memory().numTensors, tf.memory().numBytes, binding?.getNumOfTensors()];
+  };
+  const atFirst = held();
+  const resident = process.memoryUsage.rss();
+  for (let n = 50; n < 200; n++) await step(n);
+  assert.deepEqual(held(), atFirst);
+  const growth = (process.memoryUsage.rss() - resident) / 1e6;
+  // A leak of a step's activations alone would be more than 100 MB by now; the heap breathes by some ten.
+  assert.ok(growth < 60, `grew by ${growth.toFixed(0)} MB`);
+});
+
+test("an interrupt within a step changes nothing, and the step made again is the one that was meant", async () => {
+  const batch = batchOfNumbers(smallSize, 16, 1);
+  const values = ({ model }: Training): Float32Array =>
+    Float32Array.from([...model.parameters.values()].flatMap((v) => [...v.dataSync()]));
+  const [interrupted, straight] = [trainingOfNumbers(smallSize), trainingOfNumbers(smallSize)];
+  const start = values(interrupted);
+  const tensors = tf.memory().numTensors;
+
+  const controller = new AbortController();
+  setImmediate(() => {
+    controller.abort();
+  });
+  const record = await trainStep(interrupted, batch, "run", { signal: controller.signal });
+  assert.equal(record, undefined);
+  assert.equal(interrupted.progression.step, 0);
+  assert.equal(largestDifference(values(interrupted), start), 0);
+  assert.equal(tf.memory().numTensors, tensors);
+
+  const again = await trainStep(interrupted, batch, "run", { signal: never });
+  const once = await trainStep(straight, batch, "run", { signal: never });
+  assert.equal(again?.loss, once?.loss);
+  assert.equal(largestDifference(values(interrupted), values(straight)), 0);
+});
+
+test("the event loop gets its turn within a second of computing, at the small size with 32 pairs", async () => {
+  const state = trainingOfNumbers(smallSize);
+  const batch = batchOfNumbers(smallSize, 32, 1);
+  await trainStep(state, batch, "run", { signal: never }); // Adam's means are made in the first step
+  const gap = watchTurns();
+  const record = await trainStep(state, batch, "run", { signal: never });
+  assert.equal(record?.step, 2);
+  // Processor time of one thread: what an idle machine would take.
+  const { cpu } = gap();
+  assert.ok(cpu > 50 && cpu < 1000, `${cpu.toFixed(0)} ms`);
+});

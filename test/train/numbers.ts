@@ -1,0 +1,77 @@
+/** A training on batches of random numbers: no data set, no tokenizer, every step the same work. */
+import type { Batch } from "../../src/data/batches.js";
+import type { Dataset } from "../../src/data/dataset.js";
+import type { Tokenizer } from "../../src/data/tokens.js";
+import { sizes, type ModelConfig } from "../../src/model/config.js";
+import { createParameters } from "../../src/model/parameters.js";
+import { quirks } from "../../src/model/quirks.js";
+import { Random } from "../../src/random.js";
+import { recipeOf } from "../../src/train/recipe.js";
+import { prepare, type Training } from "../../src/train/training.js";
+
+/** The small size with few words: what the tests need of it is its encoders. */
+export const smallSize: ModelConfig = { ...sizes.small, text: { ...sizes.small.text, vocabulary: 2000 } };
+
+const noTokenizer: Tokenizer = {
+  vocabularySize: 0,
+  words: [],
+  encode: () => {
+    throw new Error("the batches are made of numbers");
+  },
+};
+
+/** A training of the published recipe at its start, with a model of random weights. */
+export function trainingOfNumbers(config: ModelConfig): Training {
+  const recipe = recipeOf("ams-published");
+  const model = {
+    config,
+    parameters: createParameters(config, 1),
+    thresholds: { mined: 0, safe: 0 },
+    quirks: quirks.published,
+    recipe: recipe.name,
+    tokenizer: noTokenizer,
+  };
+  const dataset: Dataset = { name: "numbers", root: "", fingerprint: "", splits: {} };
+  return prepare(model, recipe, [], 1000, dataset, {});
+}
+
+export function batchOfNumbers({ image, text, maxLength }: ModelConfig, size: number, seed: number): Batch {
+  const random = new Random(seed);
+  return {
+    pixels: Float32Array.from({ length: size * 3 * image.pixels ** 2 }, () => random.normal()),
+    ids: Int32Array.from({ length: size * maxLength }, () => 1 + random.int(text.vocabulary - 1)),
+    mask: new Int32Array(size * maxLength).fill(1),
+    pairs: Array.from({ length: size }, (_, item) => ({ item, caption: 0 })),
+    crops: [],
+    skipped: [],
+  };
+}
+
+/** Longest stretches between two turns of the event loop, in milliseconds. */
+export interface Gap {
+  wall: number;
+  /** Of the process's processor time: with one thread it hardly depends on what else the machine does. */
+  cpu: number;
+}
+
+/** Watches the event loop until the function that it returns is called. */
+export function watchTurns(): () => Gap {
+  const gap: Gap = { wall: 0, cpu: 0 };
+  let [turned, used] = [performance.now(), process.cpuUsage()];
+  let next = setImmediate(look);
+  function look(): void {
+    measure();
+    next = setImmediate(look);
+  }
+  function measure(): void {
+    const { user, system } = process.cpuUsage(used);
+    gap.wall = Math.max(gap.wall, performance.now() - turned);
+    gap.cpu = Math.max(gap.cpu, (user + system) / 1000);
+    [turned, used] = [performance.now(), process.cpuUsage()];
+  }
+  return () => {
+    measure();
+    clearImmediate(next);
+    return gap;
+  };
+}

@@ -1,0 +1,92 @@
+/** What a training is told to cost before it begins. */
+import assert from "node:assert/strict";
+import { before, describe, test } from "node:test";
+import * as tf from "@tensorflow/tfjs-core";
+import { planRows } from "../../src/commands/show/plan.js";
+import type { Dataset } from "../../src/data/dataset.js";
+import { startEngine } from "../../src/engine/index.js";
+import { buildModel } from "../../src/model/build.js";
+import { sizes } from "../../src/model/config.js";
+import { measureSpeed, planTraining, stepFlops, withSpeed } from "../../src/train/plan.js";
+import { recipeOf } from "../../src/train/recipe.js";
+import { tinyModel } from "../golden.js";
+
+before(async () => {
+  await startEngine("auto");
+});
+
+describe("operations of a step", () => {
+  test("of the published size are those counted for it elsewhere: 11.2 TFLOP of encoders at batch 32", () => {
+    const { encoders, scores, total } = stepFlops(sizes.base, recipeOf("ams-published"));
+    assert.ok(Math.abs(encoders / 11.2e12 - 1) < 0.05, `${encoders}`);
+    // Two products of 30 x 577 x 1024 for each of 1,024 pairs at six scales, seven more for 96 of them.
+    assert.equal(scores, 6 * 2 * 30 * 577 * 1024 * (2 * 1024 + 7 * 96));
+    assert.equal(total, encoders + scores);
+  });
+
+  test("grow with the batch: encoders in proportion, ranking with its square", () => {
+    const at = (batchSize: number): ReturnType<typeof stepFlops> =>
+      stepFlops(sizes.small, { ...recipeOf("ams-published"), batchSize });
+    assert.equal(at(64).encoders, 2 * at(32).encoders);
+    assert.ok(at(64).scores > 3 * at(32).scores);
+  });
+
+  test("are fewer where patches are left out, and count every pair where every pair has a gradient", () => {
+    const pretrain = recipeOf("scenes-pretrain");
+    const whole = { ...pretrain, patches: { keep: 1, until: 0 } };
+    assert.ok(stepFlops(sizes.small, pretrain).encoders < 0.75 * stepFlops(sizes.small, whole).encoders);
+    const contrast = recipeOf("scenes-contrast");
+    const exact = stepFlops(sizes.small, { ...contrast, negligible: 0 }).scores;
+    assert.ok(exact > 2 * stepFlops(sizes.small, contrast).scores);
+  });
+});
+
+describe("a plan", () => {
+  const item = (captions: number): Dataset["splits"][string][number] => ({
+    id: "a",
+    image: "/a.png",
+    captions: Array.from({ length: captions }, () => ({ text: "a" })),
+  });
+  const dataset: Dataset = {
+    name: "flickr30k",
+    root: "/",
+    fingerprint: "",
+    splits: { train: Array.from({ length: 29_000 }, () => item(5)) },
+  };
+
+  test("of the published training on Flickr30K has its 4,531 steps an epoch, and hours at a speed", () => {
+    const plan = planTraining(tinyModel(), recipeOf("ams-published"), { dataset, split: "train" });
+    assert.equal(plan.training?.pairs, 145_000);
+    assert.equal(plan.training.steps, 25 * 4531);
+    const timed = withSpeed(plan, plan.flops.total / 0.5);
+    assert.equal(timed.speed?.secondsPerStep, 0.5);
+    assert.equal(timed.training?.hours, (25 * 4531 * 0.5) / 3600);
+    const text = planRows(timed).flat().join("\n");
+    assert.match(text, /25 epochs of 145,000 pairs \(flickr30k, train\), 113,275 steps: about 15 h 43 min/);
+  });
+
+  test("counts one caption an image where the recipe takes one", () => {
+    const plan = planTraining(tinyModel(), recipeOf("scenes-contrast"), { dataset, split: "train" });
+    assert.deepEqual([plan.training?.pairs, plan.training?.steps], [29_000, Math.floor(29_000 / 32)]);
+  });
+
+  test("says what to give when a step does not fit into memory", () => {
+    const model = { ...tinyModel(), config: sizes.base };
+    const plan = planTraining(model, { ...recipeOf("ams-published"), batchSize: 4096 });
+    assert.ok(plan.memory.needed > plan.memory.available);
+    assert.match(plan.advice ?? "", /--micro-batch|--recompute|--batch-size|free memory/);
+    assert.match(planRows(plan).flat().join("\n"), /open a data set/);
+  });
+});
+
+test("the measured speed is one, and measuring changes nothing", async () => {
+  const model = await buildModel({ size: "tiny" });
+  const values = (): string => [...model.parameters.values()].map((v) => v.dataSync().join()).join();
+  const [before, tensors] = [values(), tf.memory().numTensors];
+  for (const name of ["ams-published", "scenes-contrast", "scenes-pretrain"]) {
+    const speed = measureSpeed(model, recipeOf(name));
+    assert.ok(speed > 1e6 && Number.isFinite(speed), `${name}: ${speed}`);
+  }
+  assert.equal(tf.memory().numTensors, tensors);
+  assert.equal(values(), before);
+});
