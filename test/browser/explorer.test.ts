@@ -8,7 +8,7 @@ import { pathToFileURL } from "node:url";
 import { chromium, type Browser, type Locator, type Page } from "playwright-core";
 import sharp from "sharp";
 import { attentionComparison, attentionFigure } from "../../src/plot/attention.js";
-import { busScene } from "../plot/scene.js";
+import { boxedBusScene, busScene } from "../plot/scene.js";
 import { findBrowser } from "./lab.js";
 import { assertPictureLike, pictureDifference } from "./snapshot.js";
 
@@ -28,10 +28,7 @@ describe(
     let double: string;
 
     before(async () => {
-      const phrases = [
-        { start: caption.indexOf("a bus"), end: caption.length - 1, boxes: [{ x: 9, y: 91, width: 63, height: 50 }] },
-      ];
-      const input = { ...(await busScene(caption)), phrases };
+      const input = await boxedBusScene(caption);
       single = await (await attentionFigure(input)).save(path.join(folder, "one.html"));
       const other = await busScene("A cake beside a bus");
       const pair = [

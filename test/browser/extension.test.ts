@@ -11,7 +11,7 @@ import { displaySymbol } from "../../src/display.js";
 import { packageRoot } from "../../src/paths.js";
 import { attentionFigure } from "../../src/plot/attention.js";
 import { historyFigure } from "../../src/plot/history.js";
-import { busScene } from "../plot/scene.js";
+import { boxedBusScene } from "../plot/scene.js";
 import { findBrowser, notebookOf, startLab, type Lab } from "./lab.js";
 import { assertPictureLike } from "./snapshot.js";
 
@@ -51,7 +51,7 @@ describe(
         });
         return notebook;
       };
-      const figure = await attentionFigure(await busScene(caption));
+      const figure = await attentionFigure(await boxedBusScene(caption));
       const steps = readFileSync(path.join(packageRoot(), "models", "log", "scenes-small-3.jsonl"), "utf8")
         .split("\n")
         .filter((line) => line !== "")

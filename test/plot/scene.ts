@@ -74,3 +74,10 @@ export async function busScene(caption: string, { grid = 12, scales = 6 } = {}):
     layers: [1, 3, 5, 7, 9, 11].slice(0, scales),
   };
 }
+
+/** The scene of the bus with the box of its phrase "a bus", which the caption has to hold. */
+export async function boxedBusScene(caption: string): Promise<AttentionInput> {
+  const start = caption.indexOf("a bus");
+  const phrase = { start, end: start + "a bus".length, boxes: [{ x: 9, y: 91, width: 63, height: 50 }] };
+  return { ...(await busScene(caption)), phrases: [phrase] };
+}
