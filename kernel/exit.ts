@@ -4,6 +4,9 @@ interface Koffi {
   load(file: string | null): { func(prototype: string): (code: number) => void };
 }
 
+/** Node's own `process.exit`, for the kernel's ends: that of cells also says that the kernel ends. */
+export const exit: (code?: number | string | null) => never = process.exit.bind(process);
+
 const works: (() => void)[] = [];
 
 /** Work that is done before the process ends, whatever ends it; it cannot wait for promises. */

@@ -7,7 +7,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { MessageChannel, Worker } from "node:worker_threads";
-import { beforeExit, endAtOnce } from "./exit.js";
+import { beforeExit, endAtOnce, exit } from "./exit.js";
 import { product } from "./product.js";
 import { readConnection, type Connection } from "./wire/connection.js";
 import { phases, slots, type ToMain, type ToWire, type WireData } from "./wire/link.js";
@@ -88,7 +88,7 @@ function main(): void {
       case "nothing":
         break;
       case "exit":
-        process.exit(0);
+        exit(0);
         break;
       case "failed":
         wireLives = false;
@@ -139,7 +139,7 @@ function versionOf(file: string): string {
 
 function fail(message: string): never {
   log(message);
-  process.exit(1);
+  return exit(1);
 }
 
 main();

@@ -1,5 +1,6 @@
 /** The main thread's side of a session: puts together what cells need, and does the wire thread's tasks one by one. */
 import type { MessagePort } from "node:worker_threads";
+import { exit } from "../exit.js";
 import { complete, type LanguageHost } from "../language/complete.js";
 import { inspect } from "../language/inspect.js";
 import { isComplete } from "../language/isComplete.js";
@@ -107,9 +108,8 @@ export function createSession({ packageRoot, shared, mailbox, plugins: automatic
       if (mendImmediates(error) || runner.takeFailure(promise, error)) return;
       note(errors.describe(error).traceback.join("\n"));
     });
-  const exit = process.exit.bind(process);
   process.exit = (code) => {
-    if (inRunningCell()) note(`the kernel ends: process.exit(${code === undefined ? "" : String(code)})`);
+    note(`the kernel ends: process.exit(${code === undefined ? "" : String(code)})`);
     return exit(code);
   };
   keepListeners();

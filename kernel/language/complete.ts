@@ -35,7 +35,10 @@ const described = 100;
 export async function complete(request: CompleteRequest, host: LanguageHost): Promise<CompleteReply> {
   const { code } = request;
   const cursor = toUtf16(code, request.cursor_pos);
-  const { matches, start, end } = (await completeMagic(code, cursor, host)) ?? completeTypes(code, cursor, host);
+  const { matches, start, end } =
+    (await completeMagic(code, cursor, host)) ??
+    (await completeOption(code, cursor, host)) ??
+    completeTypes(code, cursor, host);
   const startPoint = toCodePoints(code, start);
   const endPoint = toCodePoints(code, end);
   return {
@@ -87,12 +90,41 @@ async function completeMagic(code: string, cursor: number, host: LanguageHost): 
   const completions = await host.plugins.find(target.name)?.complete?.(target.args, cursor - target.argsStart);
   if (completions === undefined) return takesCode({ name: target.name }) ? undefined : none(cursor);
   const { start, end } = completions;
-  const matches = completions.matches.map(({ text, type, help }) => ({
-    text,
-    ...(type === undefined ? {} : { type }),
-    ...(help === undefined ? {} : { signature: help }),
-  }));
+  const matches = completions.matches.map(({ text, type, help }) => matchOf(text, type, help));
   return { matches, start: target.argsStart + start, end: target.argsStart + end };
+}
+
+/** A string among the options of a call that is a magic's too: `ams.eval({ split: "te|` is asked as `%ams eval --split te|`. */
+async function completeOption(code: string, cursor: number, host: LanguageHost): Promise<Found | undefined> {
+  const file = ts.createSourceFile("cell.ts", code, ts.ScriptTarget.Latest, true);
+  const inside = (node: ts.Node): ts.Node =>
+    ts.forEachChild(node, (child) => (child.getFullStart() < cursor && cursor <= child.end ? child : undefined)) ??
+    node;
+  let text = inside(file);
+  for (let next = inside(text); next !== text; next = inside(text)) text = next;
+  if (!ts.isStringLiteralLike(text) || cursor <= text.getStart()) return undefined;
+  const call = ts.findAncestor(text, ts.isCallExpression);
+  const property = ts.findAncestor(text, ts.isPropertyAssignment);
+  if (call === undefined || property === undefined || !ts.isIdentifier(property.name)) return undefined;
+  if (property.parent !== call.arguments[0] || !ts.isPropertyAccessExpression(call.expression)) return undefined;
+  const { expression, name: verb } = call.expression;
+  if (!ts.isIdentifier(expression)) return undefined;
+  await host.plugins.loadFor(`%${expression.text}`);
+  const flag = property.name.text.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  const start = text.getStart() + 1;
+  const asked = `${verb.text} --${flag} `;
+  const typed = code.slice(start, cursor);
+  if (/[\s"'\\]/.test(typed)) return undefined; // a line of arguments would take it for another word
+  const found = await host.plugins.find(expression.text)?.complete?.(asked + typed, asked.length + typed.length);
+  if (found === undefined || found.matches.length === 0) return undefined;
+  const matches = found.matches.map(({ text, type, help }) =>
+    matchOf(text.replace(/^(["'])(.*)\1$/, "$2"), type, help),
+  );
+  return { matches, start: start + found.start - asked.length, end: start + found.end - asked.length };
+}
+
+function matchOf(text: string, type: string | undefined, help: string | undefined): Match {
+  return { text, ...(type === undefined ? {} : { type }), ...(help === undefined ? {} : { signature: help }) };
 }
 
 function takesCell({ name, cell }: { name: string; cell?: unknown }): boolean {

@@ -322,17 +322,21 @@ describe("cells", () => {
     assert.match(text, /\{ code: 'E_TWO' \}$/);
   });
 
-  test("process.exit() in a cell says that the kernel ends", async () => {
-    const other = await startKernel();
-    try {
-      await other.send("shell", "execute_request", { code: "process.exit(3)", allow_stdin: false });
-      const line = await other.wait(({ type }) => type === "stream");
-      assert.deepEqual(line.content, { name: "stderr", text: "the kernel ends: process.exit(3)\n" });
-    } finally {
-      await other.stop();
-    }
-    assert.equal(other.process.exitCode, 3);
-  });
+  for (const [where, code] of [
+    ["in a cell", "process.exit(3)"],
+    ["in a timer of a cell that has ended", "setTimeout(() => process.exit(3), 50)"],
+  ] as const)
+    test(`process.exit() ${where} says that the kernel ends`, async () => {
+      const other = await startKernel();
+      try {
+        await other.send("shell", "execute_request", { code, allow_stdin: false });
+        const line = await other.wait(({ type }) => type === "stream");
+        assert.deepEqual(line.content, { name: "stderr", text: "the kernel ends: process.exit(3)\n" });
+      } finally {
+        await other.stop();
+      }
+      assert.equal(other.process.exitCode, 3);
+    });
 
   test("process.stdout.write, console and stderr are captured; an empty cell is fine", async () => {
     const done = await run("process.stdout.write('no newline'); console.error('bad'); console.table([{ a: 1 }])");

@@ -66,6 +66,19 @@ describe("the language service", () => {
     assert.match(await inspect("ams.train("), /train\(options/);
   });
 
+  test("completes the strings among the options of a verb's call as the magic does", async () => {
+    assert.deepEqual(await complete('const few = await ams.eval({ images: 3, split: "tes'), {
+      matches: ["test", "test-pairs", "test-style"],
+      start: 48,
+      end: 51,
+    });
+    const { matches } = await complete('ams.build({checkpoint: ""})', 24);
+    assert.ok(matches.includes("scenes-small"), matches.join());
+    assert.ok((await complete("ams.train({ dataPath: './pho")).matches.includes("./photos/"));
+    assert.deepEqual((await complete('console.log({ split: "te')).matches, []);
+    assert.deepEqual((await complete('ams.eval({ split: f("te')).matches, []);
+  });
+
   test("completes behind a magic in the same cell", async () => {
     assert.deepEqual((await complete("const run = %steps 3\nrun.stop")).matches, ["stopped"]);
   });
