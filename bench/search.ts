@@ -5,7 +5,7 @@
  *     node build/bench/search.js --images 100000 --queries 100 --folder DIR
  *
  * The gallery is the test split and as many training scenes as make up --images; captions of the test split ask. The index stays in --folder
- * (default out/bench-search), and a second call goes on with it. Saves bench/results/search.json.
+ * (default out/bench-search), and a second call goes on with it. Saves bench/results/search-IMAGES.json.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
@@ -161,7 +161,7 @@ async function main(): Promise<void> {
     float16: { largestDifference: largest },
     rows,
   };
-  writeFileSync(path.join(results, "search.json"), `${JSON.stringify(record, null, 2)}\n`);
+  writeFileSync(path.join(results, `search-${String(images)}.json`), `${JSON.stringify(record, null, 2)}\n`);
   await closeImageWorkers();
 }
 
