@@ -5,7 +5,9 @@ import type { Item } from "../data/dataset.js";
 import { decodeImage } from "../data/decode.js";
 import { attentionMaps, type AttentionMap } from "../match/maps.js";
 import { encodeCaptions, encodeImages, patchGrid, type Model } from "../model/ams.js";
+import type { ModelHead } from "../model/head.js";
 import { attentionComparison, attentionFigure, type AttentionInput } from "../plot/attention.js";
+import { branches, type Branch } from "../plot/explorerMaps.js";
 import type { Figure } from "../plot/figure.js";
 
 export interface AttentionRequest {
@@ -43,6 +45,7 @@ async function attentionOf(model: Model, request: AttentionRequest): Promise<Att
   // Where pads do not count as words they are left out of the norms; else they are words like others.
   const counted = model.quirks.padWords ? tokens.mask : tokens.mask.map(() => 1);
   const threshold = request.threshold ?? model.thresholds.safe;
+  const score = config.head?.score;
   let scales: AttentionMap[] = [];
   tf.tidy(() => {
     const images = encodeImages(model, tf.tensor4d(pixels, [1, 3, side, side]));
@@ -50,7 +53,7 @@ async function attentionOf(model: Model, request: AttentionRequest): Promise<Att
     const mask = tf.tensor2d(tokens.mask, [1, config.maxLength], "int32");
     const words = encodeCaptions(model, ids, mask);
     const first = (features: tf.Tensor3D[]): tf.Tensor2D[] => features.map((f) => tf.squeeze(f, [0]));
-    scales = attentionMaps(first(images), first(words), counted, { threshold, propagate: true });
+    scales = attentionMaps(first(images), first(words), counted, { threshold, propagate: true, score });
   });
   const phrases = phrasesOf(item, caption);
   return {
@@ -62,10 +65,20 @@ async function attentionOf(model: Model, request: AttentionRequest): Promise<Att
     layers: config.scales,
     threshold,
     counted,
+    // Means of words and regions have no attention: what there is to see are their products.
+    ...(score === "pooled" ? { show: "relevance" as const } : {}),
+    ...(score === undefined ? {} : { branches: branchesOf[score] }),
     ...(name === undefined ? {} : { name }),
     ...(phrases === undefined ? {} : { phrases }),
   };
 }
+
+/** The maps that are a part of the score. */
+const branchesOf: Record<ModelHead["score"], Branch[]> = {
+  attention: [...branches],
+  relevant: ["match", "similarity"],
+  pooled: ["similarity"],
+};
 
 /** The caption's phrases with the boxes of what they name; undefined where the data set knows none. */
 function phrasesOf(

@@ -1,6 +1,13 @@
 /** What the score of one image and one caption is made of: every word against every region, scale by scale. */
 import * as tf from "@tensorflow/tfjs-core";
 import { lambda, pairScores, type ScoreOptions } from "./attentionScore.js";
+import { pool, pooledScores } from "./pooledScore.js";
+import { relevantMean, relevantTerms } from "./relevantScore.js";
+
+export interface MapOptions extends ScoreOptions {
+  /** What the model scores with (`ModelHead`); default AMS's attention. */
+  score?: "attention" | "relevant" | "pooled" | undefined;
+}
 
 export interface AttentionMap {
   /** Similarities A_ij of word i and region j, [W, R] row-major; region 0 is [CLS], the rest are patches row by row. */
@@ -23,7 +30,7 @@ export function attentionMaps(
   image: tf.Tensor2D[],
   caption: tf.Tensor2D[],
   wordMask: ArrayLike<number>,
-  options: ScoreOptions,
+  options: MapOptions,
 ): AttentionMap[] {
   return image.map((regions, k) => {
     const words = caption[k] as tf.Tensor2D;
@@ -31,7 +38,7 @@ export function attentionMaps(
     return tf.tidy(() => {
       const relevance = tf.matMul(words, regions, false, true).dataSync() as Float32Array;
       const mask = tf.tensor2d(Float32Array.from(wordMask), [1, count]);
-      const score = pairScores(tf.expandDims(regions, 0), tf.expandDims(words, 0), mask, options);
+      const score = pairScore(tf.expandDims(regions, 0), tf.expandDims(words, 0), mask, options);
       const weights = new Float32Array(relevance.length);
       const matched: boolean[] = [];
       for (let i = 0; i < count; i++) {
@@ -47,4 +54,18 @@ export function attentionMaps(
       return { relevance, weights, matched, words: count, regions: places, score: score.dataSync()[0] as number };
     });
   });
+}
+
+/** The score of one pair at one scale as the model's evaluation gives it: [1, R, E], [1, W, E], [1, W] -> [1]. */
+function pairScore(regions: tf.Tensor3D, words: tf.Tensor3D, mask: tf.Tensor2D, options: MapOptions): tf.Tensor {
+  switch (options.score) {
+    case "pooled":
+      return pooledScores(pool(regions), pool(words, mask));
+    case "relevant": {
+      const products = tf.matMul<tf.Tensor3D>(words, regions, false, true);
+      return relevantMean(relevantTerms(products, mask, options.threshold, (E) => tf.matMul(E, regions)));
+    }
+    default:
+      return pairScores(regions, words, mask, options);
+  }
 }

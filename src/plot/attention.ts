@@ -6,7 +6,7 @@ import { centreInside, phraseWords, pointedPatch } from "../evaluate/point.js";
 import { attentionHtml } from "./attentionHtml.js";
 import { attentionSvg, stackedSvg } from "./attentionSvg.js";
 import { explorerHtml } from "./explorer.js";
-import { packValues, relevanceNorms, type ExplorerView } from "./explorerMaps.js";
+import { packValues, relevanceNorms, type Branch, type ExplorerView } from "./explorerMaps.js";
 import { makeFigure, type Figure } from "./figure.js";
 import { heatPng } from "./heatPng.js";
 import { thumbnail, type RgbImage } from "./raster.js";
@@ -52,6 +52,8 @@ export interface AttentionInput {
   name?: string;
   /** What the maps show: the attention weights (default), or the products A where they are positive. */
   show?: "weights" | "relevance";
+  /** What can be looked at in the explorer; default: all that AMS's score has. */
+  branches?: readonly Branch[];
 }
 
 export interface Rectangle {
@@ -244,6 +246,7 @@ async function explorerView(input: AttentionInput, { hasCls, aspect }: Attention
     grid,
     hasCls,
     threshold: input.threshold ?? 0,
+    ...(input.branches === undefined ? {} : { branches: [...input.branches] }),
     words: ordered.map((index) => ({
       label: tokens.pieces[index] ?? "",
       special: spanOf(input, index) === null,

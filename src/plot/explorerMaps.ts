@@ -15,6 +15,8 @@ export interface ExplorerView {
   hasCls: boolean;
   /** The threshold that the model scores with. */
   threshold: number;
+  /** The maps that are a part of its score; default all. */
+  branches?: Branch[];
   words: ExplorerWord[];
   scales: ExplorerScale[];
 }
@@ -155,13 +157,14 @@ export function specProblem(spec: unknown): string | undefined {
   if (version !== 1) return `made by another version (${String(version)})`;
   if (typeof title !== "string" || !Array.isArray(views) || views.length < 1 || views.length > 2) return "not complete";
   for (const view of views as Partial<ExplorerView>[]) {
-    const { caption, picture, aspect, grid, threshold, words, scales } = view;
+    const { caption, picture, aspect, grid, threshold, words, scales, branches } = view;
     if (typeof picture !== "string" || !/^data:image\/(png|jpeg|webp);base64,[A-Za-z0-9+/=]*$/.test(picture))
       return "its picture is none";
     if (!isSize(grid, 256) || !(Number(aspect) > 0.01 && Number(aspect) < 100) || !Number.isFinite(threshold))
       return "its sizes are wrong";
     if (!Array.isArray(caption) || !Array.isArray(words) || !Array.isArray(scales) || scales.length === 0)
       return "not complete";
+    if (branches !== undefined && !Array.isArray(branches)) return "its maps are wrong";
     if (!words.every((w) => typeof w.label === "string" && Array.isArray(w.boxes))) return "its words are wrong";
     const regions = grid ** 2 + (view.hasCls === true ? 1 : 0);
     for (const scale of scales) {

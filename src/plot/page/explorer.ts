@@ -50,7 +50,7 @@ export function mountExplorer(root: HTMLElement, spec: ExplorerSpec): string | u
   const state: State = {
     words: [],
     scale: scaleCount > 1 ? "sum" : 0,
-    branch: "match",
+    branch: offered(views)[0] ?? "match",
     shift: 0,
     patch: undefined,
     boxes: true,
@@ -102,6 +102,12 @@ interface Loaded {
 }
 
 /** The word of the caption that clears the threshold by most, over all scales. */
+/** The maps that each of the views has; all where they have none in common. */
+function offered(views: readonly ExplorerView[]): readonly Branch[] {
+  const common = branches.filter((branch) => views.every((view) => view.branches?.includes(branch) ?? true));
+  return common.length > 0 ? common : branches;
+}
+
 function firstWord({ view, scales }: Loaded): number {
   const margins = view.words.map((word, w) =>
     word.special ? -Infinity : scales.reduce((sum, scale) => sum + wordMargin(scale, w, view.threshold), 0),
@@ -132,7 +138,11 @@ function controlBar(
 ): { root: HTMLElement; show: (s: State) => void } {
   const branch = choice(
     "Map",
-    branches.map((value) => ({ value, text: branchNames[value].name, title: branchNames[value].what })),
+    offered(data.map(({ view }) => view)).map((value) => ({
+      value,
+      text: branchNames[value].name,
+      title: branchNames[value].what,
+    })),
     (value) => change({ branch: value }),
   );
   // The slider reaches all products of either model.
