@@ -9,7 +9,12 @@ export interface Progress {
   total: number;
   /** A short remark, e.g. "loss 4.21, 83 images/s, 2 min left". */
   note?: string;
-  /** The full picture (a table, a curve) for hosts that can show it; called only when the host draws. */
+  /**
+   * The latest thing that was reached, e.g. "epoch 2/5: loss 4.21, 41 s"; "" before the first. Logs write each once, in place of a line
+   * every few seconds.
+   */
+  milestone?: string;
+  /** The full picture (bars, a table, a curve) for hosts that can show it; called only when the host draws. */
   display?: () => MimeBundle;
 }
 

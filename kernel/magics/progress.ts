@@ -3,8 +3,10 @@ import type { Progress } from "../../src/context.js";
 import { escapeHtml } from "./html.js";
 import type { MimeBundle } from "../plugin.js";
 
-/** Milliseconds between two pictures. */
-const interval = 250;
+/** Milliseconds between two pictures: of a bar, and of work that draws its own, which is larger. */
+const interval = { bar: 250, own: 1000 };
+/** A picture that takes long is drawn more rarely: at most this share of the time goes into drawing. */
+const drawingShare = 0.02;
 
 export interface ProgressDisplay {
   update: (progress: Progress) => void;
@@ -21,30 +23,29 @@ export function createProgressDisplay(
   setTimer: (callback: () => void, ms: number) => NodeJS.Timeout,
 ): ProgressDisplay {
   let latest: Progress | undefined;
-  let shownAt = -Infinity;
+  let nextAt = -Infinity;
   let drawn = false;
   let drawnState: Progress | undefined;
   let timer: NodeJS.Timeout | undefined;
-  const draw = (final: boolean): MimeBundle | undefined => {
+  const draw = (): MimeBundle | undefined => {
     clearTimeout(timer);
     timer = undefined;
     if (latest === undefined) return undefined;
-    const bundle = final ? finalPicture(latest) : picture(latest);
+    const began = performance.now();
+    const bundle = picture(latest);
     show(bundle, drawn);
     drawn = true;
     drawnState = latest;
-    shownAt = performance.now();
+    const now = performance.now();
+    nextAt = now + Math.max(latest.display === undefined ? interval.bar : interval.own, (now - began) / drawingShare);
     return bundle;
   };
   return {
     update(progress) {
       latest = { ...progress };
-      const wait = shownAt + interval - performance.now();
-      if (wait <= 0) draw(false);
-      else
-        timer ??= setTimer(() => {
-          draw(false);
-        }, wait);
+      const wait = nextAt - performance.now();
+      if (wait <= 0) draw();
+      else timer ??= setTimer(draw, wait);
     },
     finish(stopped = false) {
       if (stopped && latest !== undefined && latest.display === undefined) {
@@ -53,25 +54,15 @@ export function createProgressDisplay(
       }
       // A bar without a picture of its own is already final when its last state is drawn.
       const own = latest?.display !== undefined;
-      const last = own || latest !== drawnState ? draw(true) : undefined;
+      const last = own || latest !== drawnState ? draw() : undefined;
       latest = undefined;
       return own ? last : undefined;
     },
   };
 }
 
-/** A bar over the work's own picture. */
+/** The work's own picture; a bar where it has none. */
 function picture(progress: Progress): MimeBundle {
-  const own = progress.display?.();
-  const below = own?.["text/html"] ?? own?.["image/svg+xml"];
-  return {
-    "text/html": bar(progress) + (typeof below === "string" ? below : ""),
-    "text/plain": line(progress) + (own === undefined ? "" : `\n${own["text/plain"]}`),
-  };
-}
-
-/** The work's own picture alone; the bar where it has none. */
-function finalPicture(progress: Progress): MimeBundle {
   return progress.display?.() ?? { "text/html": bar(progress), "text/plain": line(progress) };
 }
 

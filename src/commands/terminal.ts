@@ -14,9 +14,18 @@ export interface TerminalContext extends Context {
   close(): void;
 }
 
-/** A terminal shows one line that is updated in place; a log file gets a line per stage and one every ten seconds. */
-export function terminalContext(stderr: Output, signal: AbortSignal, now: () => number = Date.now): TerminalContext {
-  return stderr.isTTY === true ? updatingLine(stderr, signal, now) : logLines(stderr, signal, now);
+/**
+ * A terminal shows one line that is updated in place, at most ten times a second. A log (a file, or what a CI service keeps, which may
+ * call itself a terminal) gets a line per stage and one every ten seconds; of work with milestones one line each, and a sign of life
+ * every five minutes.
+ */
+export function terminalContext(
+  stderr: Output,
+  signal: AbortSignal,
+  now: () => number = Date.now,
+  inCi = /^(1|true|yes)$/i.test(process.env["CI"] ?? ""),
+): TerminalContext {
+  return stderr.isTTY === true && !inCi ? updatingLine(stderr, signal, now) : logLines(stderr, signal, now);
 }
 
 function updatingLine(stderr: Output, signal: AbortSignal, now: () => number): TerminalContext {
@@ -49,13 +58,16 @@ function updatingLine(stderr: Output, signal: AbortSignal, now: () => number): T
   };
 }
 
+/** Milliseconds between two lines of a log about the same stage: of work without and with milestones. */
+const logInterval = { plain: 10_000, milestones: 300_000 };
+
 function logLines(stderr: Output, signal: AbortSignal, now: () => number): TerminalContext {
-  const interval = 10_000;
   let writtenAt = now();
   let label = "";
+  let reached = "";
   let pending: Progress | undefined;
-  const write = (progress: Progress): void => {
-    stderr.write(`${progressLine(progress)}\n`);
+  const write = (progress: Progress, line = progressLine(progress)): void => {
+    stderr.write(`${line}\n`);
     writtenAt = now();
     pending = undefined;
   };
@@ -65,12 +77,17 @@ function logLines(stderr: Output, signal: AbortSignal, now: () => number): Termi
   return {
     signal,
     progress: (progress) => {
+      const { milestone } = progress;
+      const interval = milestone === undefined ? logInterval.plain : logInterval.milestones;
       if (progress.label !== label) {
         flush(); // the last state of the stage before
         label = progress.label;
+        reached = "";
         write(progress);
-      } else if (now() - writtenAt >= interval) write(progress);
+      } else if (milestone !== undefined && milestone !== reached) write(progress, `${label} ${milestone}`);
+      else if (now() - writtenAt >= interval) write(progress);
       else pending = progress;
+      reached = milestone ?? "";
     },
     note: (line) => {
       stderr.write(`${printable(line)}\n`);

@@ -38,21 +38,7 @@ export interface GalleryView {
 /** Draws the rows; pictures are shown 128 pixels large (and stored at twice that, for sharp screens, when there are few). */
 export async function galleryFigure({ title, rows }: { title: string; rows: readonly GalleryRow[] }): Promise<Figure> {
   const count = rows.reduce((sum, { hits }) => sum + 1 + hits.length, 0);
-  const size = count <= 40 ? 256 : 160;
-  const small = async (picture: Picture | undefined): Promise<Thumbnail | undefined> =>
-    picture === undefined ? undefined : thumbnail(picture, size);
-  const view: GalleryView = { title, id: "", rows: [] };
-  for (const { query, hits, note } of rows) {
-    view.rows.push({
-      text: "text" in query ? query.text : undefined,
-      picture: await small("image" in query ? query.image : undefined),
-      note,
-      hits: await Promise.all(
-        hits.map(async ({ image, text, score, right }) => ({ text, picture: await small(image), score, right })),
-      ),
-    });
-  }
-  view.id = createHash("sha256").update(JSON.stringify(view)).digest("hex").slice(0, 8);
+  const view = await galleryView(title, rows, count <= 40 ? 256 : 160);
   return makeFigure({
     title,
     svg: gallerySvg(view),
@@ -72,6 +58,25 @@ export async function galleryFigure({ title, rows }: { title: string; rows: read
       })),
     },
   });
+}
+
+/** The rows with their pictures at most `size` pixels large. Throws an AmsError that names a picture that cannot be read. */
+export async function galleryView(title: string, rows: readonly GalleryRow[], size: number): Promise<GalleryView> {
+  const small = async (picture: Picture | undefined): Promise<Thumbnail | undefined> =>
+    picture === undefined ? undefined : thumbnail(picture, size);
+  const view: GalleryView = { title, id: "", rows: [] };
+  for (const { query, hits, note } of rows) {
+    view.rows.push({
+      text: "text" in query ? query.text : undefined,
+      picture: await small("image" in query ? query.image : undefined),
+      note,
+      hits: await Promise.all(
+        hits.map(async ({ image, text, score, right }) => ({ text, picture: await small(image), score, right })),
+      ),
+    });
+  }
+  view.id = createHash("sha256").update(JSON.stringify(view)).digest("hex").slice(0, 8);
+  return view;
 }
 
 /** What `galleryOf` reads of an evaluation. */

@@ -10,26 +10,27 @@ import type { Thumbnail } from "./raster.js";
 type Row = GalleryView["rows"][number];
 type Hit = Row["hits"][number];
 
-const side = 128;
 const plainCell = "border:0;background:none;text-align:left;vertical-align:top;padding:8px 12px 8px 0";
 const small = "font-size:11.5px;opacity:0.75";
 
-/** The view as one `<div>`. */
-export function galleryHtml(view: GalleryView): string {
+/** The view as one `<div>`, its pictures `side` pixels large. */
+export function galleryHtml(view: GalleryView, side = 128): string {
   return (
     `<div style="max-width:1000px;font-size:14px;line-height:1.4"><b>${escapeHtml(view.title)}</b>` +
-    (view.rows.length === 0 ? "<p>no queries</p>" : view.rows.map(rowHtml).join("")) +
+    (view.rows.length === 0 ? "<p>no queries</p>" : view.rows.map((row) => rowHtml(row, side)).join("")) +
     `</div>`
   );
 }
 
-function rowHtml(row: Row): string {
+function rowHtml(row: Row, side: number): string {
   const query =
-    row.picture === undefined ? escapeHtml(row.text ?? "") : pictureHtml(row.picture, "the image that asks", false);
+    row.picture === undefined
+      ? escapeHtml(row.text ?? "")
+      : pictureHtml(row.picture, "the image that asks", false, side);
   const note = row.note === undefined ? "" : `<div style="${small}">${escapeHtml(row.note)}</div>`;
   const pictures = row.hits.some((hit) => hit.picture !== undefined);
   const hits = pictures
-    ? row.hits.map(pictureHit).join("")
+    ? row.hits.map((hit, i) => pictureHit(hit, i, side)).join("")
     : `<td style="${plainCell}">${row.hits.map(captionHit).join("")}</td>`;
   return (
     `<table style="border-collapse:collapse;border:0;margin:0;font-size:14px"><tr style="border:0;background:none">` +
@@ -37,8 +38,8 @@ function rowHtml(row: Row): string {
   );
 }
 
-function pictureHit({ picture, score, right, text }: Hit, index: number): string {
-  const image = picture === undefined ? "" : pictureHtml(picture, `hit ${String(index + 1)}`, right === true);
+function pictureHit({ picture, score, right, text }: Hit, index: number, side: number): string {
+  const image = picture === undefined ? "" : pictureHtml(picture, `hit ${String(index + 1)}`, right === true, side);
   const caption =
     text === undefined
       ? ""
@@ -62,7 +63,7 @@ function scoreHtml(score: number, right: boolean | undefined): string {
 }
 
 /** A right hit has a frame; the others leave its room free. */
-function pictureHtml({ uri, width, height }: Thumbnail, alt: string, right: boolean): string {
+function pictureHtml({ uri, width, height }: Thumbnail, alt: string, right: boolean, side: number): string {
   const frame = right ? "border:4px solid rgb(0,114,178)" : "border:4px solid transparent";
   return `<img ${width >= height ? "width" : "height"}="${String(side)}" style="${frame};box-sizing:border-box" src="${uri}" alt="${alt}">`;
 }

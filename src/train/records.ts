@@ -1,5 +1,6 @@
 /** What a training writes down about itself. */
 import type { EvaluationSummary } from "../evaluate/index.js";
+import type { GalleryView } from "../plot/gallery.js";
 
 export interface StepRecord {
   /** 1-based over the whole training. */
@@ -36,7 +37,13 @@ export interface TrainingState {
   epochs: EpochRecord[];
   step: number;
   totalSteps: number;
+  stepsPerEpoch: number;
   totalEpochs: number;
   status: "training" | "evaluating" | "finished" | "stopped";
+  /** Of all that is to come, validations included; NaN before anything is known. */
   secondsLeft: number;
+  /** How far the validation is that runs now. */
+  validation?: { label: string; done: number; total: number };
+  /** What a few validation captions find since the latest validation. */
+  samples?: GalleryView;
 }

@@ -6,21 +6,24 @@ import type { Dataset, Item } from "../data/dataset.js";
 import type { MimeBundle } from "../display.js";
 import { displaySymbol } from "../display.js";
 import { AmsError } from "../errors.js";
-import { evaluate } from "../evaluate/index.js";
+import { evaluate, type Evaluation } from "../evaluate/index.js";
 import type { Model } from "../model/ams.js";
 import { inputOf } from "../model/config.js";
 import { shapeModel } from "../model/head.js";
 import type { Quirks } from "../model/quirks.js";
 import { saveModel } from "../model/store.js";
 import { amsHome } from "../paths.js";
+import type { GalleryView } from "../plot/gallery.js";
 import { writeWhole, writing } from "../writing.js";
 import { restoreCheckpoint, saveCheckpoint } from "./checkpoint.js";
+import { createClock } from "./clock.js";
 import { writeEnvironment } from "./environment.js";
 import { availableMemory, checkMemory, type Frugality } from "./memory.js";
 import { epochOrder } from "./order.js";
 import { continuePublished } from "./published.js";
 import { recipeOf, type Recipe } from "./recipe.js";
 import type { EpochRecord, StepRecord, TrainingState } from "./records.js";
+import { retrievalSamples } from "./samples.js";
 import { skippedImages } from "./skipped.js";
 import { DivergedError, trainStep } from "./step.js";
 import { auxiliaryMap, disposeTraining, logSteps, openFolder, prepare, type Training } from "./training.js";
@@ -130,18 +133,40 @@ export async function train(
   model.quirks = recipe.quirks;
 
   const { progression } = training;
-  const state = (status: TrainingState["status"], secondsLeft: number): TrainingState => {
+  let samples: GalleryView | undefined;
+  let reached = "";
+  const state = (
+    status: TrainingState["status"],
+    secondsLeft: number,
+    validation?: TrainingState["validation"],
+  ): TrainingState => {
     const { steps, epochs, step } = progression;
-    return { name, recipe: recipe.name, steps, epochs, step, totalSteps, totalEpochs, status, secondsLeft };
+    return {
+      ...{
+        name,
+        recipe: recipe.name,
+        steps,
+        epochs,
+        step,
+        totalSteps,
+        stepsPerEpoch,
+        totalEpochs,
+        status,
+        secondsLeft,
+      },
+      ...(validation === undefined ? {} : { validation }),
+      ...(samples === undefined ? {} : { samples }),
+    };
   };
-  const report = (status: TrainingState["status"], secondsLeft: number, doing = ""): void => {
-    const snapshot = state(status, secondsLeft);
+  const report = (...now: Parameters<typeof state>): void => {
+    const snapshot = state(...now);
     const { display } = options;
     context.progress({
       label: "training",
       done: progression.step,
       total: totalSteps,
-      note: remark(snapshot) + doing,
+      note: remark(snapshot),
+      milestone: reached,
       ...(display === undefined ? {} : { display: () => display(snapshot) }),
     });
   };
@@ -176,8 +201,8 @@ export async function train(
   const skipped = skippedImages(folder, context);
   const input = inputOf(model.config);
   const runSteps = async (): Promise<void> => {
-    const began = Date.now();
-    const firstStep = progression.step;
+    const clock = createClock({ step: progression.step, totalSteps, totalEpochs });
+    const left = (): number => clock.left(progression.step, progression.epoch);
     const stopped = (): boolean => context.signal.aborted;
     while (progression.step < totalSteps && !stopped()) {
       const epochStart = Date.now();
@@ -210,8 +235,7 @@ export async function train(
         skipped.add(batch, items, record.step);
         progression.steps.push(record);
         logSteps(folder, [record]);
-        const perStep = (Date.now() - began) / (progression.step - firstStep);
-        report("training", ((totalSteps - progression.step) * perStep) / 1000);
+        report("training", left());
         await breathe();
         if (stopped() || progression.step >= totalSteps) break;
         if (Date.now() - lastSave > 1000 * (options.checkpointSeconds ?? 600)) {
@@ -222,9 +246,14 @@ export async function train(
       if (stopped()) break;
       try {
         const about = { epochStart, stepsPerEpoch };
-        await endEpoch(training, dataset, folder, options, context, about, ({ label, done, total }) => {
-          report("evaluating", 0, `: ${label} ${done}/${total}`);
+        await clock.validating(async () => {
+          const evaluation = await endEpoch(training, dataset, folder, options, context, about, (validation) => {
+            report("evaluating", left(), validation);
+          });
+          if (evaluation !== undefined) samples = await retrievalSamples(evaluation, epoch);
         });
+        reached = milestone(state("training", left()));
+        report("training", left());
       } catch (error) {
         if (!stopped()) throw error;
         break; // interrupted while validating: a resume begins with that
@@ -311,18 +340,19 @@ async function endEpoch(
   context: Context,
   { epochStart, stepsPerEpoch }: { epochStart: number; stepsPerEpoch: number },
   evaluating: Context["progress"],
-): Promise<void> {
+): Promise<Evaluation | undefined> {
   const { model, recipe, progression } = training;
   const { epoch, step } = progression;
   const losses = progression.steps.filter((record) => record.epoch === epoch).map((record) => record.loss);
   const loss = losses.reduce((a, b) => a + b, 0) / losses.length;
   const images = Math.min(options.validate ?? 500, dataset.splits["val"]?.length ?? 0);
   const record: EpochRecord = { epoch, step, loss, seconds: (Date.now() - epochStart) / 1000 };
+  let evaluation: Evaluation | undefined;
   if (images > 0) {
     evaluating({ label: "validating", done: 0, total: images });
     // Its own progress would push the training's display aside: it becomes a remark there.
     const remarks: Context = { ...context, progress: evaluating };
-    const evaluation = await evaluate(
+    evaluation = await evaluate(
       model,
       dataset,
       { split: "val", images, pooled: recipe.score === "pooled", onBadImage: options.onBadImage ?? "stop" },
@@ -338,6 +368,7 @@ async function endEpoch(
   // What --steps ends within an epoch is measured all the same; going on later makes the rest of that epoch, and its record anew.
   progression.epochs = [...progression.epochs.filter((other) => other.epoch !== epoch), record];
   if (progression.batch >= stepsPerEpoch) Object.assign(progression, { epoch: epoch + 1, batch: 0 });
+  return evaluation;
 }
 
 function writeRun(run: Run): void {
@@ -354,12 +385,33 @@ function writeRun(run: Run): void {
 function remark(state: TrainingState): string {
   const last = state.steps.at(-1);
   const evaluation = state.epochs.at(-1)?.evaluation;
+  const { validation } = state;
   return [
     `epoch ${Math.min((last?.epoch ?? 0) + 1, state.totalEpochs)}/${state.totalEpochs}`,
     ...(last === undefined ? [] : [`loss ${last.loss.toFixed(3)}`, `${last.imagesPerSecond.toFixed(0)} images/s`]),
     ...(evaluation === undefined ? [] : [`val rSum ${evaluation.rsum.toFixed(1)}`]),
     ...(state.secondsLeft > 0 ? [duration(state.secondsLeft)] : []),
-    ...(state.status === "training" ? [] : [state.status]),
+    ...(state.status === "training"
+      ? []
+      : [
+          state.status +
+            (validation === undefined ? "" : `: ${validation.label} ${validation.done}/${validation.total}`),
+        ]),
+  ].join(", ");
+}
+
+/** "epoch 2/5: loss 4.210, val i2t R@1 31.0, t2i R@1 24.8, rSum 312.4, 41 s, 2 min left" */
+function milestone({ epochs, totalEpochs, secondsLeft }: TrainingState): string {
+  const last = epochs.at(-1);
+  if (last === undefined) return "";
+  const { epoch, loss, seconds, evaluation: e } = last;
+  return [
+    `epoch ${epoch + 1}/${totalEpochs}: loss ${loss.toFixed(3)}`,
+    ...(e === undefined
+      ? []
+      : [`${e.split} i2t R@1 ${e.i2t.r1.toFixed(1)}`, `t2i R@1 ${e.t2i.r1.toFixed(1)}`, `rSum ${e.rsum.toFixed(1)}`]),
+    `${seconds.toFixed(0)} s`,
+    ...(epoch + 1 < totalEpochs && secondsLeft > 0 ? [duration(secondsLeft)] : []),
   ].join(", ");
 }
 

@@ -7,6 +7,7 @@ import { trainingDisplay } from "../../src/commands/show/training.js";
 import { reportOf } from "../../src/commands/verbs/doctor.js";
 import { displaySymbol } from "../../src/display.js";
 import type { TrainingState } from "../../src/train/records.js";
+import { readHtml } from "../plot/dom.js";
 
 const direction = { r1: 12.34, r5: 30, r10: 45, medr: 7, meanr: 9.5 };
 const evaluation = {
@@ -19,6 +20,8 @@ const evaluation = {
   ties: 0,
   interval: [150, 180] as [number, number],
 };
+const evil = `<img src=x onerror="alert(1)">`;
+const thumbnail = { uri: "data:image/jpeg;base64,AAAA", width: 112, height: 80 };
 const state: TrainingState = {
   name: "<first>",
   recipe: "ams-corrected",
@@ -33,40 +36,113 @@ const state: TrainingState = {
   epochs: [{ epoch: 0, step: 3, loss: 3, seconds: 125, evaluation }],
   step: 3,
   totalSteps: 12,
+  stepsPerEpoch: 3,
   totalEpochs: 4,
   status: "training",
   secondsLeft: 65,
 };
 
+const bundle = (change: Partial<TrainingState> = {}): { text: string; html: string } => {
+  const { "text/plain": text, "text/html": html } = trainingDisplay({ ...state, ...change });
+  return { text, html: String(html) };
+};
+
 describe("the training display", () => {
   test("has step, loss, speed and time left, and a row for each epoch, in text and HTML", () => {
-    const { "text/plain": text, "text/html": html } = trainingDisplay(state);
-    assert.match(text, /step 3\/12 · loss 2\.000 · lr 2\.0e-5 · 83 images\/s · 1 min 5 s left/);
+    const { text, html } = bundle();
+    assert.match(text, /^step 3\/12 · loss 2\.000 · lr 2\.0e-5 · 83 images\/s · 1 min 5 s left$/m);
     assert.match(text, /loss █▅▁ 4\.000 to 2\.000/);
     assert.match(text, /1 +3 +3\.000 +2 min 5 s +12\.3 +30\.0 +45\.0 +5\.0 +30\.0 +45\.0 +167\.3/);
-    assert.match(String(html), /<table>.*167\.3/);
-    assert.match(String(html), /width:25\.0%/);
-    assert.match(String(html), /data:image\/svg\+xml;base64,/);
+    assert.match(html, /<table>.*167\.3/);
+    const two = bundle({ epochs: [...state.epochs, { ...state.epochs[0]!, epoch: 1, step: 6 }] }).html;
+    assert.equal((two.match(/<tbody>.*?<\/tbody>/s)?.[0].match(/<tr>/g) ?? []).length, 2);
+  });
+
+  test("has a bar for the epoch and one for the whole run", () => {
+    const within = bundle({ step: 4, epochs: [] });
+    assert.match(within.text, /^epoch 2\/4: step 1\/3\nwhole run: step 4\/12$/m);
+    assert.deepEqual(widths(within.html), ["33.3%", "33.3%"]);
+    const last = bundle({ step: 11, totalSteps: 11 });
+    assert.match(last.text, /epoch 4\/4: step 2\/2\nwhole run: step 11\/11/, "the last epoch is cut short");
+    const validating = bundle({ status: "evaluating", validation: { label: "encoding images", done: 25, total: 100 } });
+    assert.match(validating.text, /epoch 1\/4: encoding images 25\/100\nwhole run: step 3\/12/);
+    assert.match(validating.text, /1 min 5 s left · evaluating/);
+    assert.deepEqual(widths(validating.html), ["25.0%", "25.0%"]);
+  });
+
+  test("draws the loss, and the recalls once there are two of them", () => {
+    const one = bundle();
+    assert.deepEqual(curves(one.html), ["loss curve"]);
+    const better = { ...evaluation, rsum: 201.2, i2t: { ...direction, r1: 20 } };
+    const two = bundle({ epochs: [...state.epochs, { epoch: 1, step: 6, loss: 2, seconds: 100, evaluation: better }] });
+    assert.deepEqual(curves(two.html), ["loss curve", "i2t R@1 curve", "t2i R@1 curve", "rSum curve"]);
+    assert.match(two.text, /i2t R@1 ▁█ 12\.3 to 20\.0\nt2i R@1 ▄▄ 5\.0 to 5\.0\nrSum ▁█ 167\.3 to 201\.2/);
+    assert.match(two.html, /<small>rSum 167\.3 to 201\.2<\/small>/);
+  });
+
+  test("shows what validation captions find, right and wrong marked", () => {
+    const { text, html } = bundle({
+      samples: {
+        title: "After epoch 1",
+        id: "",
+        rows: [
+          {
+            text: "A cake",
+            picture: undefined,
+            note: "right answer at rank 2 of 100",
+            hits: [false, true].map((right) => ({ text: undefined, picture: thumbnail, score: 1, right })),
+          },
+        ],
+      },
+    });
+    assert.match(text, /After epoch 1\n {2}✗✓ "A cake" \(right answer at rank 2 of 100\)/);
+    const page = readHtml(html);
+    assert.deepEqual(
+      Array.from(page.querySelectorAll(".mark"), (mark) => mark.textContent),
+      ["✗", "✓"],
+    );
+    assert.equal(page.querySelectorAll('img[src^="data:image/jpeg"][width="56"]').length, 2);
   });
 
   test("ends as a static table without a bar or a time left", () => {
-    const { "text/plain": text, "text/html": html } = trainingDisplay({ ...state, status: "stopped" });
-    assert.match(text, /stopped after 2 min 5 s/);
-    assert.doesNotMatch(text, /left/);
-    assert.doesNotMatch(String(html), /width:25/);
+    for (const status of ["finished", "stopped"] as const) {
+      const { text, html } = bundle({ status });
+      assert.match(text, new RegExp(`${status} after 2 min 5 s`));
+      assert.doesNotMatch(text, /left|whole run/);
+      assert.deepEqual(widths(html), []);
+      assert.deepEqual(curves(html), ["loss curve"]);
+      assert.doesNotMatch(html, /<script|<style|<svg|https?:/, "nothing that a notebook without trust or kernel lacks");
+    }
   });
 
   test("begins before the first step, and goes without an evaluation", () => {
-    const empty = trainingDisplay({ ...state, steps: [], epochs: [], step: 0 });
-    assert.equal(empty["text/plain"].split("\n").length, 2);
-    const plain = trainingDisplay({ ...state, epochs: [{ epoch: 0, step: 3, loss: 3, seconds: 5 }] });
-    assert.doesNotMatch(plain["text/plain"], /rSum/);
+    const empty = bundle({ steps: [], epochs: [], step: 0, secondsLeft: NaN });
+    assert.match(empty.text, /^step 0\/12 · \? left\n.*\nepoch 1\/4: step 0\/3\nwhole run: step 0\/12$/);
+    assert.doesNotMatch(bundle({ epochs: [{ epoch: 0, step: 3, loss: 3, seconds: 5 }] }).text, /rSum/);
   });
 
-  test("escapes the run's name in HTML", () => {
-    assert.ok(String(trainingDisplay(state)["text/html"]).includes("&#60;first&#62;"));
+  test("escapes names, captions and remarks in HTML", () => {
+    const row = { text: evil, picture: undefined, note: evil, hits: [] };
+    const rows = [row, { ...row, hits: [{ text: evil, picture: thumbnail, score: 1, right: true }] }];
+    const validation = { label: evil, done: 1, total: 2 };
+    const changes = { name: evil, recipe: evil, status: "evaluating" as const, validation };
+    const { html } = bundle({ ...changes, samples: { title: evil, id: "", rows } });
+    assert.doesNotMatch(html, /<img src=x/);
+    assert.equal(readHtml(html).querySelectorAll("[onerror]").length, 0);
+    assert.equal(html.split("&#60;img src=x").length - 1, 9);
   });
 });
+
+/** How full the bars are. */
+function widths(html: string): string[] {
+  return Array.from(html.matchAll(/height:8px;width:([\d.]+%)/g), ([, width]) => width ?? "");
+}
+
+function curves(html: string): string[] {
+  const page = readHtml(html);
+  const images = Array.from(page.querySelectorAll('img[src^="data:image/svg+xml;base64,"]'));
+  return images.map((image) => image.getAttribute("alt") ?? "");
+}
 
 describe("numbers for people", () => {
   test("durations", () => {

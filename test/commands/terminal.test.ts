@@ -13,7 +13,7 @@ describe("progress on a terminal", () => {
   test("is one line that is updated in place, at most ten times a second, and ends with its last state", () => {
     const output = record(true);
     let time = 0;
-    const context = terminalContext(output, signal, () => time);
+    const context = terminalContext(output, signal, () => time, false);
     for (let done = 1; done <= 50; done++, time += 10) context.progress({ label: "drawing", done, total: 50 });
     context.close();
     const drawn = output.text().split("\r\u001b[2K").slice(1);
@@ -24,7 +24,7 @@ describe("progress on a terminal", () => {
   test("gives way to notes, which stay, and fits the width", () => {
     const output = record(true);
     let time = 0;
-    const context = terminalContext(output, signal, () => (time += 1000));
+    const context = terminalContext(output, signal, () => (time += 1000), false);
     context.progress({ label: "x".repeat(200), done: 1, total: 2 });
     context.note("a remark");
     context.progress({ label: "y", done: 2, total: 2 });
@@ -50,6 +50,34 @@ describe("progress in a log", () => {
       "second 1/1 (100%)",
     ]);
     assert.doesNotMatch(output.text(), /\r/);
+  });
+
+  test("is a line for each milestone of work that has them, and a sign of life every five minutes", () => {
+    for (const tty of [false, true]) {
+      const output = record(tty);
+      let time = 0;
+      const context = terminalContext(output, signal, () => time, true); // a CI service may call itself a terminal
+      for (let done = 1; done <= 100; done++, time += 10_000)
+        context.progress({ label: "training", done, total: 100, milestone: done < 50 ? "" : "epoch 1/2: loss 3.000" });
+      context.progress({ label: "training", done: 100, total: 100, milestone: "epoch 2/2: loss 2.000" });
+      context.progress({
+        label: "training",
+        done: 100,
+        total: 100,
+        milestone: "epoch 2/2: loss 2.000",
+        note: "finished",
+      });
+      context.close();
+      assert.deepEqual(output.text().trimEnd().split("\n"), [
+        "training 1/100 (1%)",
+        "training 31/100 (31%)",
+        "training epoch 1/2: loss 3.000",
+        "training 80/100 (80%)",
+        "training epoch 2/2: loss 2.000",
+        "training 100/100 (100%) · finished",
+      ]);
+      assert.doesNotMatch(output.text(), /[\r\u001b]/);
+    }
   });
 });
 

@@ -12,6 +12,32 @@ function last(progress: Progress, stopped: boolean): string {
   return texts.at(-1) ?? "";
 }
 
+test("work with a picture of its own is drawn once a second at most, more rarely where drawing takes long", (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  let time = 0;
+  t.mock.method(performance, "now", () => time);
+  const drawn: number[] = [];
+  const run = (seconds: number, drawing: number): number => {
+    drawn.length = 0;
+    const display = createProgressDisplay(() => drawn.push(time), setTimeout);
+    const picture = (): { "text/plain": string } => {
+      time += drawing;
+      return { "text/plain": "a table" };
+    };
+    for (const end = time + 1000 * seconds; time < end; time += 10) {
+      display.update({ label: "training", done: 1, total: 2, display: picture });
+      t.mock.timers.tick(10);
+    }
+    const count = drawn.length;
+    display.finish();
+    assert.equal(drawn.length, count + 1, "the last state is drawn in any case");
+    return count;
+  };
+  const count = run(60, 0);
+  assert.ok(count >= 59 && count <= 61, `${String(count)} pictures`);
+  assert.ok(run(60, 200) <= 6, "a fiftieth of the time, at 200 ms a picture");
+});
+
 describe("the last picture of a progress display", () => {
   const drawing = { label: "drawing scenes", done: 1200, total: 8500, note: "310 scenes/s" };
 

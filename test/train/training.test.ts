@@ -11,6 +11,7 @@ import { openScenes } from "../../src/data/emojiScenes/index.js";
 import { closeImageWorkers } from "../../src/data/index.js";
 import type { Dataset } from "../../src/data/dataset.js";
 import { startEngine } from "../../src/engine/index.js";
+import { displaySymbol } from "../../src/display.js";
 import type { AmsError } from "../../src/errors.js";
 import { buildModel } from "../../src/model/build.js";
 import type { Model } from "../../src/model/ams.js";
@@ -20,6 +21,7 @@ import { packageRoot } from "../../src/paths.js";
 import { checkpointsIn } from "../../src/train/checkpoint.js";
 import { availableMemory, checkMemory, forecastMemory, type Frugality } from "../../src/train/memory.js";
 import { recipeOf, recipes } from "../../src/train/recipe.js";
+import type { TrainingState } from "../../src/train/records.js";
 import { train, type Run, type TrainOptions } from "../../src/train/trainer.js";
 import { largestDifference } from "../golden.js";
 
@@ -292,6 +294,51 @@ test("an interrupt while validating keeps the epoch, and a resume begins with th
     resumed.epochs.map((e) => e.epoch),
     [0, 1],
   );
+});
+
+test("what is displayed tells validations, what captions find after each, and what was reached", async () => {
+  const states: TrainingState[] = [];
+  const milestones = new Set<string>();
+  const context: Context = {
+    ...silentContext,
+    progress: ({ display, milestone }) => {
+      display?.();
+      milestones.add(milestone ?? "none");
+    },
+  };
+  const display = (state: TrainingState): { "text/plain": string } => {
+    states.push({ ...state, steps: [], epochs: [...state.epochs] });
+    return { "text/plain": "" };
+  };
+  const ended = await run({ name: "displayed", epochs: 2, steps: 30, validate: 12, display }, context);
+  const stepsPerEpoch = 25; // 200 captions in batches of 8
+  assert.ok(states.every((state) => state.stepsPerEpoch === stepsPerEpoch && state.totalSteps === 30));
+  assert.ok(states.some(({ status, validation }) => status === "evaluating" && validation!.done < validation!.total));
+  assert.ok(states.filter(({ status }) => status !== "evaluating").every(({ validation }) => validation === undefined));
+  // Samples are there from the first validation on, and anew after the second.
+  const titles = states.map(({ samples }) => samples?.title.slice(0, 13));
+  assert.deepEqual([...new Set(titles)], [undefined, "After epoch 1", "After epoch 2"]);
+  assert.ok(states.every(({ samples, epochs }) => (samples === undefined) === (epochs.length === 0)));
+  ended[displaySymbol]();
+  const { status, samples } = states.at(-1)!;
+  assert.equal(status, "finished");
+  assert.equal(samples!.rows.length, 3);
+  for (const { text, note, hits } of samples!.rows) {
+    const rank = Number(/^right answer at rank (\d+) of 12$/.exec(note ?? "")?.[1]);
+    assert.ok(scenes.splits["val"]!.some(({ captions }) => captions.some((caption) => caption.text === text)));
+    assert.deepEqual(
+      hits.map(({ right }) => right),
+      [1, 2, 3, 4].map((place) => place === rank),
+    );
+    assert.ok(hits.every(({ picture }) => picture?.uri.startsWith("data:image/jpeg;base64,") === true));
+  }
+  const [none, first, second, ...more] = milestones;
+  assert.deepEqual([none, more], ["", []]);
+  assert.match(
+    first ?? "",
+    /^epoch 1\/2: loss [\d.]+, val i2t R@1 [\d.]+, t2i R@1 [\d.]+, rSum [\d.]+, \d+ s, \d+ s left$/,
+  );
+  assert.match(second ?? "", /^epoch 2\/2: loss [\d.]+, val i2t R@1 [\d.]+, t2i R@1 [\d.]+, rSum [\d.]+, \d+ s$/);
 });
 
 test("the run's files can be read by others: a line of JSON for every step", async () => {
