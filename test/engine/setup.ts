@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import path from "node:path";
 import { silentContext } from "../../src/context.js";
 import { installNative, type EngineName } from "../../src/engine/index.js";
-import { gpuFolder, recordName } from "../../src/engine/native/files.js";
+import { findLibraries, gpuFolder, nativeFolder, recordName } from "../../src/engine/native/files.js";
 import { refusal } from "../../src/engine/refusals.js";
 import { findAdapter } from "../../src/engine/webgpu/start.js";
 
@@ -11,8 +11,15 @@ let installed: Promise<boolean> | undefined;
 
 /** Installs TensorFlow's libraries when they are missing -> false where the platform has none. */
 export function nativeHere(): Promise<boolean> {
-  installed ??=
-    refusal("native") === undefined ? installNative({}, silentContext).then(() => true) : Promise.resolve(false);
+  installed ??= (async () => {
+    if (refusal("native") !== undefined) return false;
+    try {
+      findLibraries(nativeFolder(), ""); // without the hashes, which an installation would compute in every test's process
+    } catch {
+      await installNative({}, silentContext);
+    }
+    return true;
+  })();
   return installed;
 }
 
@@ -28,7 +35,7 @@ export function noWebgpuHere(): Promise<string | undefined> {
     if (folder !== undefined && process.env["VK_ICD_FILENAMES"] === undefined) {
       const { loadForGood, setEnvironment } = await import("../../src/engine/native/libc.js");
       // Dawn opens the loader by its name and finds the one that is already in the process.
-      loadForGood(path.join(folder, "libvulkan.so.1"));
+      loadForGood(path.join(folder, "libvulkan.so.1"), "install Chromium again");
       setEnvironment("VK_ICD_FILENAMES", path.join(folder, "vk_swiftshader_icd.json"));
     }
     try {

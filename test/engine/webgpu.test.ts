@@ -7,7 +7,7 @@ import { promisify } from "node:util";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import * as tf from "@tensorflow/tfjs-core";
-import { currentEngine, startEngine } from "../../src/engine/index.js";
+import { currentEngine, startEngine, type PassedOver } from "../../src/engine/index.js";
 import { AmsError } from "../../src/errors.js";
 import { chromiumFolders, noWebgpuHere } from "./setup.js";
 
@@ -21,7 +21,10 @@ async function startElsewhere(choice: string, first = "", environment: NodeJS.Pr
   const { stdout, stderr } = await promisify(execFile)(process.execPath, ["-e", script], {
     env: { ...process.env, ...environment },
   });
-  return { stderr, ...(JSON.parse(stdout) as { info?: { name: string; warning?: string }; lines?: string[] }) };
+  return {
+    stderr,
+    ...(JSON.parse(stdout) as { info?: { name: string; passedOver?: PassedOver[] }; lines?: string[] }),
+  };
 }
 
 describe("the WebGPU engine", () => {
@@ -101,7 +104,8 @@ describe("the WebGPU engine", () => {
     const environment = { LD_LIBRARY_PATH: chromiumFolders.join(":"), AMS_HOME: path.join(__dirname, "nowhere") };
     const { info } = await startElsewhere("auto", "", environment);
     assert.equal(info?.name, "wasm");
-    assert.match(info.warning ?? "", /webgpu: WebGPU finds only a software renderer \(SwiftShader/);
+    const webgpu = info.passedOver?.find(({ name }) => name === "webgpu");
+    assert.match(webgpu?.found ?? "", /^WebGPU finds only a software renderer \(SwiftShader/);
   });
 
   test("without a graphics processor says which driver to install, and nothing on stderr", async () => {

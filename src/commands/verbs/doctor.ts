@@ -1,6 +1,6 @@
 /** `doctor`: what is there, what is missing, and the exact way to get it. */
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, rmSync, statfsSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { freemem, totalmem } from "node:os";
 import path from "node:path";
 import { locate, type KnownName } from "../../data/locate.js";
@@ -9,6 +9,7 @@ import type { Check } from "../../engine/types.js";
 import { AmsError } from "../../errors.js";
 import { installedKernels } from "../../installedKernels.js";
 import { amsHome, packageRoot } from "../../paths.js";
+import { makeFolder } from "../../writing.js";
 import { defineCommand } from "../command.js";
 import { formatBytes } from "../show/format.js";
 import type { Report } from "../results.js";
@@ -69,7 +70,7 @@ export function diskCheck(): Check {
   const home = amsHome();
   const probe = path.join(home, `.doctor-${String(process.pid)}`);
   try {
-    mkdirSync(home, { recursive: true });
+    makeFolder(home);
     writeFileSync(probe, "ams");
     rmSync(probe);
   } catch (error) {
@@ -122,10 +123,17 @@ function kernelOfJupyter(): string | undefined {
   }
 }
 
+/** The sets of scenes in a folder that are whole: beside them lie those that are being drawn, and their locks. */
+export function drawnScenes(folder: string): string[] {
+  const names = existsSync(folder) ? readdirSync(folder) : [];
+  const whole = (name: string): boolean =>
+    !name.endsWith(".part") && existsSync(path.join(folder, name, "manifest.json"));
+  return names.filter((name) => name.startsWith("scenes") && whole(name)).sort();
+}
+
 function dataAndWeights(): Check[] {
   const data = path.join(amsHome(), "data");
-  const sets = existsSync(data) ? readdirSync(data).filter((name) => !name.startsWith(".")) : [];
-  const scenes = sets.filter((name) => name.startsWith("scenes"));
+  const scenes = drawnScenes(data);
   const models = ["scenes-small", "scenes-encoders"].map((name): Check => {
     const file = path.join(packageRoot(), "models", name, "model.safetensors");
     return {

@@ -4,7 +4,7 @@ import type { Context } from "../../context.js";
 import { engineNames, mostThreads, type EngineInfo } from "../../engine/types.js";
 import { AmsError } from "../../errors.js";
 import { defineCommand, option } from "../command.js";
-import { sayOnce } from "../engines.js";
+import { sayOnce, whyNot } from "../engines.js";
 import type { Engine } from "../results.js";
 import { shown, tablesBundle } from "../show/shown.js";
 
@@ -62,7 +62,7 @@ export const engineCommand = defineCommand({
           ...(engine.gflops === undefined ? [] : [["matrix product", `${engine.gflops.toPrecision(3)} GFLOP/s`]]),
           ...Object.entries(engine.versions),
           ...(engine.remark === undefined ? [] : [["remark", engine.remark]]),
-          ...(engine.warning === undefined ? [] : [["warning", engine.warning]]),
+          ...(engine.passedOver ?? []).map((one) => [`not ${one.name}`, whyNot(one)]),
         ],
       }),
     );

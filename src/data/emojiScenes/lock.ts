@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Context } from "../../context.js";
+import { isRunning } from "../../processes.js";
 import { writeError } from "./writeErrors.js";
 
 const held = new Set<string>();
@@ -50,12 +51,5 @@ function isAlive(file: string): boolean {
     // Gone in this moment: free.
     return false;
   }
-  if (owner === process.pid) return held.has(file);
-  if (!Number.isInteger(owner) || owner <= 0) return false;
-  try {
-    process.kill(owner, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
+  return owner === process.pid ? held.has(file) : isRunning(owner);
 }

@@ -4,6 +4,7 @@ import util from "node:util";
 import * as tf from "@tensorflow/tfjs-core";
 import { vendored } from "../../vendored.js";
 import { createBinding, type Binding, type BindingOptions } from "./binding.js";
+import type { LibraryFiles } from "./files.js";
 import { withSilentStderr } from "./libc.js";
 import { loadTensorFlow } from "./library.js";
 
@@ -56,11 +57,11 @@ function keepWholeNumbersOnRound(): void {
  * Loads the libraries, makes the backend and registers it with tfjs; does not make it the current one.
  * @throws AmsError when a library cannot be loaded or TensorFlow does not start.
  */
-export function registerNative(files: { framework: string; cc: string }, options: BindingOptions): NativeBackend {
+export function registerNative(files: Omit<LibraryFiles, "version">, options: BindingOptions): NativeBackend {
   const existing = tf.engine().registry[backendName] as NativeBackend | undefined;
   if (existing !== undefined) return existing;
   restoreUtilFunctions();
-  const binding = withSilentStderr(() => createBinding(loadTensorFlow(files.framework, files.cc), options));
+  const binding = withSilentStderr(() => createBinding(loadTensorFlow(files), options));
   /* eslint-disable @typescript-eslint/no-require-imports -- inside functions: these files run code when they are loaded */
   const dist = path.join(vendored("@tensorflow/tfjs-node-gpu"), "dist");
   const { NodeJSKernelBackend } = require(path.join(dist, "nodejs_kernel_backend")) as {

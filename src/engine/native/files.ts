@@ -1,14 +1,18 @@
 /** Where TensorFlow's libraries are on disk, and whether they are whole. */
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { createReadStream, existsSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
+import { pipeline } from "node:stream/promises";
 import { AmsError } from "../../errors.js";
 import { amsHome } from "../../paths.js";
 
 export const tensorflowVersion = "2.16.2";
+/** Of the CUDA wheel. */
+export const cudaTensorflowVersion = "2.21.0";
 export const framework = "libtensorflow_framework.so.2";
 export const cc = "libtensorflow_cc.so.2";
 
-/** Written last by an installation: which wheel the files came from, and how long each is. */
+/** Written last by an installation: which wheel the files came from, how long each is, and its hash. */
 export interface InstallRecord {
   package: string;
   version: string;
@@ -16,7 +20,11 @@ export interface InstallRecord {
   /** Of the wheel, where one is pinned. */
   sha256?: string;
   files: Record<string, number>;
+  /** SHA-256 of each file. Absent where pip keeps the record. */
+  hashes?: Record<string, string>;
 }
+
+export const installCommand = { native: "ams engine install", gpu: "ams engine install --gpu" };
 
 export const recordName = "installed.json";
 
@@ -30,7 +38,7 @@ export function nativeFolder(): string {
  * libraries relative to itself.
  */
 export function gpuFolder(): string {
-  return path.join(amsHome(), "engine", "gpu");
+  return path.join(amsHome(), "engine", `tensorflow-cuda-${cudaTensorflowVersion}`);
 }
 
 /**
@@ -78,6 +86,8 @@ export interface LibraryFiles {
   framework: string;
   cc: string;
   version: string;
+  /** What to do when a library of the recorded length cannot be loaded. */
+  repair: string;
 }
 
 /**
@@ -115,7 +125,35 @@ export function findLibraries(folder: string, install: string): LibraryFiles {
       throw new AmsError(`${name} is not part of the installation`, { where: recordFile, hint: again });
     return path.join(folder, entry);
   };
-  return { framework: locate(framework), cc: locate(cc), version: record.version };
+  const repair = byPip === undefined ? `run: ${install} (it checks every file, and fetches damaged ones again)` : again;
+  return { framework: locate(framework), cc: locate(cc), version: record.version, repair };
+}
+
+/** SHA-256 of files below a folder, by their names; 0.6 GB take about a second. */
+export async function hashesOf(folder: string, names: string[], signal: AbortSignal): Promise<Record<string, string>> {
+  const hashes: [string, string][] = [];
+  for (const name of names) {
+    const hash = createHash("sha256");
+    await pipeline(createReadStream(path.join(folder, name), { highWaterMark: 2 ** 20 }), hash, { signal });
+    hashes.push([name, hash.digest("hex")]);
+  }
+  return Object.fromEntries(hashes);
+}
+
+/** Whether the folder holds an installation of ours of which every byte is as it came. */
+export async function isWhole(folder: string, signal: AbortSignal): Promise<boolean> {
+  let record: InstallRecord;
+  try {
+    findLibraries(folder, "");
+    record = readRecord(path.join(folder, recordName), "");
+  } catch {
+    return false; // not there, damaged, or half removed
+  }
+  const { hashes = {} } = record;
+  const names = Object.keys(record.files);
+  if (!names.every((name) => name in hashes)) return false;
+  const found = await hashesOf(folder, names, signal);
+  return names.every((name) => found[name] === hashes[name]);
 }
 
 function readRecord(file: string, hint: string): InstallRecord {

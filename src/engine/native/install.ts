@@ -6,7 +6,7 @@ import { promisify } from "node:util";
 import type { Context } from "../../context.js";
 import { AmsError } from "../../errors.js";
 import { surroundings } from "../surroundings.js";
-import { cc, framework, nativeFolder, tensorflowVersion } from "./files.js";
+import { cc, framework, installCommand, nativeFolder, tensorflowVersion } from "./files.js";
 import { installInto, type InstallAround, type Installation } from "./installInto.js";
 import { pipFailure, runPip } from "./python.js";
 
@@ -69,10 +69,9 @@ export async function installCpu(context: Context, around: InstallAround = {}): 
     engine: "native",
     folder: nativeFolder(),
     megabytes: (wheel?.megabytes ?? 0) + unpackedMegabytes,
-    retry: "ams engine install",
-    make: (python, work) => unpacked(wheel!, python, work, context), // machines without a wheel are refused before
+    make: (python, work, within) => unpacked(wheel!, python, work, within), // machines without a wheel are refused before
   };
-  await installInto(installation, around);
+  await installInto(installation, context, around);
 }
 
 async function unpacked(
@@ -104,7 +103,7 @@ async function download(wheel: Wheel, python: string, folder: string, context: C
     ...["--require-hashes", "-r", requirements, "-d", folder],
   ];
   const label = `downloading TensorFlow ${tensorflowVersion}`;
-  await runPip(python, args, { folder, label, megabytes: wheel.megabytes, retry: "ams engine install" }, context);
+  await runPip(python, args, { folder, label, megabytes: wheel.megabytes, retry: installCommand.native }, context);
   const name = (await readdir(folder)).find((entry) => entry.endsWith(".whl"));
   if (name === undefined) throw new Error(`pip left no wheel in ${folder}`);
   return path.join(folder, name);
@@ -121,7 +120,7 @@ async function extract(
       if (context.signal.aborted) throw error;
       throw pipFailure((error as { stderr?: string }).stderr ?? "", {
         label: `unpacking ${path.basename(file)}`,
-        retry: "ams engine install",
+        retry: installCommand.native,
       });
     },
   );

@@ -2,11 +2,9 @@
 import { mkdir, readdir, rm, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import type { Context } from "../../context.js";
-import { cc, framework, gpuFolder } from "./files.js";
+import { cc, cudaTensorflowVersion as version, framework, gpuFolder, installCommand } from "./files.js";
 import { installInto, type InstallAround, type Installation } from "./installInto.js";
 import { runPip } from "./python.js";
-
-const version = "2.21.0";
 
 /**
  * What TensorFlow opens before it registers a GPU, out of its extra `and-cuda`, as resolved for this version; the extra's
@@ -40,8 +38,8 @@ const workMegabytes = 5600;
  * @throws AmsError when it cannot be made (see `installInto`) or the download fails.
  */
 export async function installGpu(context: Context, around: InstallAround = {}): Promise<void> {
-  const retry = "ams engine install --gpu";
-  const make: Installation["make"] = async (python, work) => {
+  const retry = installCommand.gpu;
+  const make: Installation["make"] = async (python, work, context) => {
     const site = path.join(work, "site");
     await mkdir(site);
     const requirements = path.join(work, "requirements.txt");
@@ -63,7 +61,7 @@ export async function installGpu(context: Context, around: InstallAround = {}): 
     };
     return { files: site, record };
   };
-  await installInto({ engine: "gpu", folder: gpuFolder(), megabytes: workMegabytes, retry, make }, around);
+  await installInto({ engine: "gpu", folder: gpuFolder(), megabytes: workMegabytes, make }, context, around);
 }
 
 /** Removes TensorFlow's Python from its folder: only the C library and its licences are used. */

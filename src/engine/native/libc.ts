@@ -35,15 +35,12 @@ function openLibC(): LibC {
 
 /**
  * Loads a shared library for good and makes its symbols visible to the libraries loaded after it.
- * @throws AmsError with the loader's own words when the file is not a library of this machine.
+ * @throws AmsError with the loader's own words and `hint` when the file is not a library of this machine.
  */
-export function loadForGood(file: string): void {
+export function loadForGood(file: string, hint: string): void {
   const { dlopen, dlerror } = openLibC();
   if (dlopen(file, RTLD_LAZY | RTLD_GLOBAL | RTLD_NODELETE) === null) {
-    throw new AmsError(`the library could not be loaded: ${dlerror() ?? "no reason given"}`, {
-      where: file,
-      hint: "install the engine again (ams engine install), or use: ams engine wasm",
-    });
+    throw new AmsError(`the library could not be loaded: ${dlerror() ?? "no reason given"}`, { where: file, hint });
   }
 }
 

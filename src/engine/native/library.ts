@@ -1,4 +1,5 @@
 /** TensorFlow's C API (`tensorflow/c/c_api.h`, `c/eager/c_api.h`, `c/tf_tstring.h`): the functions that the binding calls. */
+import type { LibraryFiles } from "./files.js";
 import { koffi, type CFunction } from "./koffi.js";
 import { loadForGood, setEnvironment } from "./libc.js";
 
@@ -68,11 +69,11 @@ export type TensorFlow = Record<keyof typeof prototypes, CFunction>;
  * process's life and looks the functions up.
  * @throws AmsError when a file is not a library of this machine.
  */
-export function loadTensorFlow(framework: string, cc: string): TensorFlow {
+export function loadTensorFlow({ framework, cc, repair }: Omit<LibraryFiles, "version">): TensorFlow {
   // Errors come back as exceptions; TensorFlow's own log lines about them would only repeat them on stderr.
   if (process.env["TF_CPP_MIN_LOG_LEVEL"] === undefined) setEnvironment("TF_CPP_MIN_LOG_LEVEL", "3");
-  loadForGood(framework);
-  loadForGood(cc);
+  loadForGood(framework, repair);
+  loadForGood(cc, repair);
   // The C API's functions are spread over both files; both are asked through their own handles.
   const libraries = [koffi.load(cc), koffi.load(framework)];
   const find = (name: string, prototype: string): CFunction => {

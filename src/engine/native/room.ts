@@ -1,7 +1,7 @@
 /** Whether the disk has room for an installation, asked before gigabytes are on their way. */
 import { statfsSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
 import { AmsError } from "../../errors.js";
+import { makeFolder } from "../../writing.js";
 
 /** Free bytes on the disk of a folder. */
 export function freeBytes(folder: string): number {
@@ -13,19 +13,16 @@ export function freeBytes(folder: string): number {
  * Makes the folder and sees that its disk has `megabytes` left.
  * @throws AmsError when the folder cannot be made or its disk is too full.
  */
-export async function assertRoom(
-  folder: string,
-  megabytes: number,
-  retry: string,
-  free: (folder: string) => number,
-): Promise<void> {
-  await mkdir(folder, { recursive: true }).catch((error: unknown) => {
+export function assertRoom(folder: string, megabytes: number, retry: string, free: (folder: string) => number): void {
+  try {
+    makeFolder(folder);
+  } catch (error) {
     throw new AmsError(`the folder cannot be made: ${(error as Error).message}`, {
       where: folder,
       hint: `get leave to write there, or set AMS_HOME to another folder, then run: ${retry}`,
       cause: error,
     });
-  });
+  }
   const left = free(folder) / 1e6;
   if (left >= megabytes) return;
   throw new AmsError(`the disk has ${left.toFixed(0)} MB free, the installation needs ${megabytes.toFixed(0)} MB`, {

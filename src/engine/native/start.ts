@@ -6,7 +6,7 @@ import { backendName, registerNative } from "./backend.js";
 import { gibibytes, machineMemory } from "../machineMemory.js";
 import { gpuRemark, oldestDriver } from "../refusals.js";
 import type { Surroundings } from "../surroundings.js";
-import { findLibraries, librariesFolder } from "./files.js";
+import { findLibraries, installCommand, librariesFolder } from "./files.js";
 import { koffi } from "./koffi.js";
 import { setEnvironment } from "./libc.js";
 import { createNativeOps, type NativeOps } from "./ops.js";
@@ -60,8 +60,8 @@ export function startNative(
   // TensorFlow of the GPU's libraries has a CPU too.
   const [folder, command] =
     (loaded?.libraries ?? name) === "native"
-      ? [librariesFolder("native"), "ams engine install"]
-      : [librariesFolder("gpu"), "ams engine install --gpu"];
+      ? [librariesFolder("native"), installCommand.native]
+      : [librariesFolder("gpu"), installCommand.gpu];
   const libraries = findLibraries(folder, command);
   // The first run on a GPU that is newer than the libraries compiles kernels for minutes: make room to keep them all.
   if (name === "gpu" && process.env["CUDA_CACHE_MAXSIZE"] === undefined) {
