@@ -3,6 +3,7 @@
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
+import { runNpm } from "./setup/npm.mjs";
 import { build, checkNode, installPackages } from "./setup/packages.mjs";
 import { environment, python, root } from "./setup/paths.mjs";
 import { installPython, installPythonForTests } from "./setup/python.mjs";
@@ -35,8 +36,7 @@ function tarball() {
 }
 
 async function packNpm(say) {
-  const args = ["pack", "--loglevel=error", "--pack-destination", out];
-  await execute(process.platform === "win32" ? "npm.cmd" : "npm", args, { cwd: root, env: environment(), say });
+  await runNpm(["pack", "--pack-destination", out], { say }); // built above: its prepack has nothing to do
   return path.relative(root, tarball());
 }
 

@@ -1,19 +1,29 @@
 // Copies into build/vendor what a published package cannot ask npm for: danfo.js names a dependency by an outside URL and
 // tfjs-node's installation downloads and compiles; this product needs only their JavaScript.
 import { build } from "esbuild";
+import { createHash } from "node:crypto";
 import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { runNpm } from "./setup/npm.mjs";
 import { root } from "./setup/paths.mjs";
+import { execute, SetupError } from "./setup/steps.mjs";
 
 const folder = path.join(root, "build", "vendor");
 const modules = path.join(root, "node_modules");
 const frameTypes = path.join(root, "build", "src", "frame.d.ts");
 
+/** No dependency, as npm would then run its install script, also for who runs `npm ci` in a clone. */
+const tfjsNode = {
+  package: "@tensorflow/tfjs-node-gpu@4.22.0",
+  sha512: "p//NN6DGiN4hInUmIkRffaFVMcdTREUMjPyjW04J7OXvB2zBlQimj61eFKSgRrH3f5TnOfKzb0n56he/B6a4bw==",
+};
+
 /** Rewrites build/vendor; the clone uses it too, so that what is tested is what is packed. */
-export async function vendor() {
+export async function vendor(say) {
+  const tfjs = await fetchTfjsNode(say);
   rmSync(folder, { recursive: true, force: true });
   const packages = await vendorDanfo();
-  vendorTfjsNode();
+  vendorTfjsNode(tfjs);
   retarget(frameTypes, '"danfojs-node"', '"../vendor/danfojs-node/index.js"');
   return `danfo.js with ${packages} packages of its own, tfjs-node's backend`;
 }
@@ -56,9 +66,29 @@ function licenceOf(place) {
   return `${"=".repeat(80)}\n${name} ${version}: ${typeof license === "string" ? license : JSON.stringify(license)}\n\n${body}\n`;
 }
 
+/** The folder of tfjs-node's files as npm serves them, fetched once for this node_modules; nothing of it is run. */
+async function fetchTfjsNode(say) {
+  const to = path.join(modules, ".ams-tfjs-node");
+  const content = path.join(to, "package");
+  if (existsSync(path.join(content, "package.json"))) return content;
+  rmSync(to, { recursive: true, force: true });
+  mkdirSync(to, { recursive: true });
+  await runNpm(["pack", tfjsNode.package, "--pack-destination", to], { say });
+  const tarball = path.join(
+    to,
+    readdirSync(to).find((name) => name.endsWith(".tgz")),
+  );
+  if (createHash("sha512").update(readFileSync(tarball)).digest("base64") !== tfjsNode.sha512)
+    throw new SetupError(`${tfjsNode.package} from the npm registry is not the file that this product is made with`, {
+      hint: "check the registry that npm uses (npm config get registry)",
+    });
+  await execute("tar", ["-xzf", tarball, "-C", to], { say });
+  rmSync(tarball);
+  return content;
+}
+
 /** The files of tfjs-node that the native engine loads, found by following their requires. */
-function vendorTfjsNode() {
-  const from = path.join(modules, "@tensorflow", "tfjs-node-gpu");
+function vendorTfjsNode(from) {
   const to = path.join(folder, "@tensorflow", "tfjs-node-gpu");
   const seen = new Set();
   const follow = (file) => {

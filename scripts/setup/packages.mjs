@@ -2,6 +2,7 @@
 import { copyFileSync, existsSync, mkdirSync, rmSync } from "node:fs";
 import path from "node:path";
 import { bundle } from "./bundles.mjs";
+import { runNpm } from "./npm.mjs";
 import { environment, root } from "./paths.mjs";
 import { filesBelow, hashOf, isCurrent, writeStamp } from "./stamp.mjs";
 import { execute, SetupError } from "./steps.mjs";
@@ -22,17 +23,7 @@ export async function installPackages(say) {
   const stamp = path.join(root, "node_modules", ".ams-stamp");
   const hash = hashOf(path.join(root, "package-lock.json"), { text: `${process.platform} ${process.arch}` });
   if (isCurrent(stamp, hash)) return "already there";
-  // Started by npm, this very npm; else the one on PATH.
-  const npm = process.env.npm_execpath;
-  const [file, ...args] = npm?.endsWith(".js")
-    ? [process.execPath, npm]
-    : [process.platform === "win32" ? "npm.cmd" : "npm"];
-  await execute(file, [...args, "ci", "--no-audit", "--no-fund", "--loglevel=error"], {
-    cwd: root,
-    env: environment(),
-    say,
-    hint: "npm needs the package registry once: check the network (npm ping) and the free space, then run this again",
-  });
+  await runNpm(["ci", "--include=dev"], { say });
   writeStamp(stamp, hash);
   return "installed from package-lock.json";
 }
@@ -71,7 +62,7 @@ export async function build(say) {
   }
   await bundle();
   const { vendor } = await import("../vendor.mjs"); // needs the installed packages
-  await vendor();
+  await vendor(say);
   writeStamp(stamp, hash);
   return "compiled";
 }
