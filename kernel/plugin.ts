@@ -18,6 +18,7 @@ export interface MagicCompletions {
   end: number;
 }
 
+/** A magic of a plugin: `%name` in a line, `%%name` for a whole cell, or both. */
 export interface Magic {
   /** Written after `%` or `%%`: letters, digits, `_`, `.` and `-`. */
   name: string;

@@ -97,7 +97,6 @@ function copyModules(target) {
   const wanted = new Set();
   const visit = (place) => {
     const { dependencies = {}, optionalDependencies = {} } = packages[place];
-    if (place === "node_modules/plotly.js") return; // only its built bundle is used
     for (const name of Object.keys({ ...dependencies, ...optionalDependencies })) {
       if (name.startsWith("@lancedb/")) continue; // 160 MB, more than all the rest: installed where an index is wanted
       const found = resolve(packages, place, name);
@@ -133,8 +132,6 @@ function isUsed(place, file) {
   const here = `${process.platform}/${process.arch}`;
   const leads = (folder) => folder === file || folder.startsWith(`${file}/`) || file.startsWith(`${folder}/`);
   switch (name) {
-    case "plotly.js":
-      return file === "" || /^(package\.json|LICENSE|dist|dist\/plotly-(basic|cartesian)\.min\.js)$/.test(file);
     case "webgpu":
       return (
         !file.endsWith(".node") ||

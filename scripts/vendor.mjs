@@ -1,5 +1,6 @@
-// Copies into build/vendor what a published package cannot ask npm for: danfo.js names a dependency by an outside URL and
-// tfjs-node's installation downloads and compiles; this product needs only their JavaScript.
+// Copies into build/vendor what a published package cannot ask npm for: danfo.js names a dependency by an outside URL,
+// tfjs-node's installation downloads and compiles, plotly.js asks for Node 22 and for what only maps need; this product needs only their
+// JavaScript.
 import { build } from "esbuild";
 import { createHash } from "node:crypto";
 import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -24,8 +25,9 @@ export async function vendor(say) {
   rmSync(folder, { recursive: true, force: true });
   const packages = await vendorDanfo();
   vendorTfjsNode(tfjs);
+  vendorPlotly();
   retarget(frameTypes, '"danfojs-node"', '"../vendor/danfojs-node/index.js"');
-  return `danfo.js with ${packages} packages of its own, tfjs-node's backend`;
+  return `danfo.js with ${packages} packages of its own, tfjs-node's backend, plotly.js`;
 }
 
 /** danfo.js and all that it needs beyond tfjs, as one file with their licences; its types as they are. */
@@ -103,6 +105,15 @@ function vendorTfjsNode(from) {
     }
   };
   for (const entry of ["nodejs_kernel_backend", "register_all_kernels"]) follow(path.join(from, "dist", `${entry}.js`));
+  writeFileSync(path.join(to, "LICENSES.txt"), licenceOf(path.relative(root, from)));
+}
+
+/** The bundle that draws pictures of figures (src/plot/plotlyWorker.ts). */
+function vendorPlotly() {
+  const from = path.join(modules, "plotly.js");
+  const to = path.join(folder, "plotly.js");
+  mkdirSync(to, { recursive: true });
+  copyFileSync(path.join(from, "dist", "plotly-basic.min.js"), path.join(to, "plotly-basic.min.js"));
   writeFileSync(path.join(to, "LICENSES.txt"), licenceOf(path.relative(root, from)));
 }
 

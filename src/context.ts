@@ -18,6 +18,7 @@ export interface Progress {
   display?: () => MimeBundle;
 }
 
+/** What long work is given: a signal to stop by, and where to report. */
 export interface Context {
   /** Aborted when the user interrupts; long work checks it between steps (`throwIfAborted`) or stops cleanly. */
   signal: AbortSignal;

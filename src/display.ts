@@ -6,6 +6,7 @@ export type MimeBundle = Record<string, unknown> & { "text/plain": string };
 /** A value with a method under this key shows itself (the convention of Deno's Jupyter kernel). */
 export const displaySymbol: unique symbol = Symbol.for("Jupyter.display");
 
+/** A value that knows how it is shown. */
 export interface Displayable {
   [displaySymbol](): MimeBundle | Promise<MimeBundle>;
 }

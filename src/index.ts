@@ -24,6 +24,7 @@ export * from "./plot/index.js";
 export * from "./search/index.js";
 export * from "./train/index.js";
 
+/** What `createApi` may be given. */
 export interface ApiOptions {
   /** The folder of relative paths; default the process's. */
   cwd?: string;

@@ -12,7 +12,14 @@ export function runNpm(args, { say } = {}) {
   const [file, ...first] = npm?.endsWith(".js")
     ? [process.execPath, npm]
     : [process.platform === "win32" ? "npm.cmd" : "npm"];
-  const settings = ["--ignore-scripts", "--dry-run=false", "--json=false", "--no-audit", "--no-fund", "--loglevel=error"];
+  const settings = [
+    "--ignore-scripts",
+    "--dry-run=false",
+    "--json=false",
+    "--no-audit",
+    "--no-fund",
+    "--loglevel=error",
+  ];
   return execute(file, [...first, ...args, ...settings], {
     cwd: root,
     env: environment(),

@@ -648,6 +648,7 @@ export interface InspectArguments {
   engine?: "auto" | "gpu" | "native" | "webgpu" | "wasm" | "plain";
 }
 
+/** The verbs, and what helps with their results. */
 export interface Api extends Helpers {
   /** What is there, what is missing, and how to get it. */
   doctor(): Promise<Report>;

@@ -6,6 +6,7 @@ import { amsHome } from "../paths.js";
 import type { EpochRecord, StepRecord } from "../train/records.js";
 import { suggestion } from "./nearest.js";
 
+/** A run as its folder keeps it. */
 export interface StoredRun {
   name: string;
   folder: string;

@@ -62,7 +62,7 @@ function apiText(commands: Command[]): string {
     const names = [command.name, ...(command.alias === undefined ? [] : [command.alias])];
     return names.flatMap((name) => signatures(command, name));
   });
-  return `export interface Api extends Helpers {\n${methods.join("\n")}\n}`;
+  return `/** The verbs, and what helps with their results. */\nexport interface Api extends Helpers {\n${methods.join("\n")}\n}`;
 }
 
 function signatures(command: Command, name: string): string[] {

@@ -7,6 +7,7 @@ import type { Dataset, Item, LeftOut } from "./dataset.js";
 import { itemsFromRows, makeDataset, type ProblemOptions, type Row } from "./items.js";
 import { readJson, whatIs } from "./jsonFile.js";
 
+/** Where the published training's annotation files are, and what becomes of bad rows. */
 export interface AnnotationOptions extends ProblemOptions {
   /** The folder of the images. */
   root: string;

@@ -14,6 +14,7 @@ export interface Pair {
   caption: number;
 }
 
+/** A batch of B image-caption pairs, as the encoders take it. */
 export interface Batch {
   /** [B, 3, S, S] */
   pixels: Float32Array;
@@ -28,6 +29,7 @@ export interface Batch {
   skipped: { pair: Pair; reason: string }[];
 }
 
+/** What batches are made of, and in which order: everything random comes from `seed` and `epoch`. */
 export interface BatchOptions extends PoolOptions {
   batchSize: number;
   augmentation: Augmentation;

@@ -8,6 +8,7 @@ import { itemsFromRows, makeDataset, type ProblemOptions, type Row } from "./ite
 import { readJson, whatIs } from "./jsonFile.js";
 import { karpathySplits } from "./karpathy.js";
 
+/** Where MS-COCO's own annotation files are. */
 export interface CocoCaptionOptions extends ProblemOptions {
   /** The folder that holds train2014/ and val2014/ (or train2017/, val2017/), or the images themselves. */
   root: string;

@@ -26,11 +26,13 @@ export interface Phrase {
   type?: string;
 }
 
+/** A caption as it was written, with its phrases where their boxes are known. */
 export interface Caption {
   text: string;
   phrases?: Phrase[];
 }
 
+/** An image of a split with its captions. */
 export interface Item {
   /** Unique within its split. */
   id: string;
@@ -42,6 +44,7 @@ export interface Item {
   place?: string;
 }
 
+/** A data set as every verb takes it: splits of images with captions. */
 export interface Dataset {
   name: string;
   /** The folder that holds the images. */

@@ -9,6 +9,7 @@ import type { Dataset, Item, LeftOut } from "./dataset.js";
 import { itemsFromRows, makeDataset, type ProblemOptions, type Row } from "./items.js";
 import { parseJson, readText, whatIs } from "./jsonFile.js";
 
+/** A folder of images with a table of captions. */
 export interface FolderOptions extends ProblemOptions {
   /** The folder of the table, and of the images where `root` names no other. */
   folder: string;

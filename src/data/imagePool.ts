@@ -15,6 +15,7 @@ import type {
   WorkerTask,
 } from "./imageWorker.js";
 
+/** Threads and memory for reading images. */
 export interface PoolOptions {
   /** Threads; default 1 on machines with one or two cores, else one less than cores, at most 8. */
   workers?: number;
@@ -55,6 +56,7 @@ export function currentPass(): number {
   return lastPass;
 }
 
+/** Threads that read images unless told otherwise: cores less one, 1 to 8. */
 export function defaultWorkers(): number {
   const cores = availableParallelism();
   return cores <= 2 ? 1 : Math.min(cores - 1, 8);

@@ -28,6 +28,7 @@ export interface RowSource {
   rowPerCaption: boolean;
 }
 
+/** What becomes of rows that cannot be used. */
 export interface ProblemOptions {
   /** Rows with missing images, no caption or a doubled image: "stop" (default) is an error, "skip" leaves them out. */
   onProblem?: "stop" | "skip";

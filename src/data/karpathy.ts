@@ -6,6 +6,7 @@ import type { Dataset, Item, LeftOut } from "./dataset.js";
 import { itemsFromRows, makeDataset, type ProblemOptions, type Row } from "./items.js";
 import { readJson, whatIs } from "./jsonFile.js";
 
+/** Where one of Karpathy's files and its images are. */
 export interface KarpathyOptions extends ProblemOptions {
   /** The folder of the images. */
   root: string;

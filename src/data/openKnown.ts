@@ -9,6 +9,7 @@ import { openKarpathy } from "./karpathy.js";
 import { imagesFrom, locate, locateBoxes, missingParts, type KnownName, type Places } from "./locate.js";
 import { openTokenFile } from "./tokenFile.js";
 
+/** Where Flickr30K or MS-COCO is, and whether with boxes. */
 export interface KnownOptions extends ProblemOptions, Places {
   /** With boxes of things and phrases: true looks for them beside the rest, a text is the folder that holds them. */
   boxes?: boolean | string | undefined;

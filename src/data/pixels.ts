@@ -3,6 +3,8 @@ import type { RgbImage } from "./decode.js";
 
 /** Channel means and standard deviations that the published training used (those of CLIP). */
 export const pixelMean = [0.48145466, 0.4578275, 0.40821073] as const;
+
+/** Standard deviations by which red, green and blue are divided, in [0, 1]. */
 export const pixelDeviation = [0.26862954, 0.26130258, 0.27577711] as const;
 
 /** [3, 256]: the float of every byte, computed in float32 as torch does: (byte / 255 - mean) / deviation. */

@@ -3,6 +3,7 @@ import { breathe, silentContext, type Context } from "../context.js";
 import type { Dataset } from "./dataset.js";
 import { captionLength, openTokenizer, type Tokenizer } from "./tokens.js";
 
+/** A row of the table of splits. */
 export interface SplitSummary {
   split: string;
   images: number;

@@ -6,6 +6,7 @@ import type { Dataset, Item, LeftOut } from "./dataset.js";
 import { itemsFromRows, makeDataset, type ProblemOptions, type Row } from "./items.js";
 import { readText } from "./jsonFile.js";
 
+/** Where Flickr30K's own file of captions, its lists of splits and its images are. */
 export interface TokenFileOptions extends ProblemOptions {
   /** The folder of the images. */
   root: string;

@@ -17,6 +17,7 @@ export interface Encoded {
   truncated: boolean;
 }
 
+/** Texts to ids of word pieces. */
 export interface Tokenizer {
   vocabularySize: number;
   /** Id -> piece. */

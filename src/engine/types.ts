@@ -2,11 +2,14 @@
 
 /** gpu and native are TensorFlow; webgpu is Dawn; wasm is XNNPACK in WebAssembly; plain is JavaScript alone. */
 export const engineNames = ["gpu", "native", "webgpu", "wasm", "plain"] as const;
+
+/** What `ams engine NAME` takes. */
 export type EngineName = (typeof engineNames)[number];
 
 /** More than any machine has use for; TensorFlow would make hundreds of thousands without a word, and hang. */
 export const mostThreads = 256;
 
+/** An engine that was tried and not taken. */
 export interface PassedOver {
   name: EngineName;
   /** What stands in its way, and what to do about it. */
@@ -14,6 +17,7 @@ export interface PassedOver {
   hint?: string;
 }
 
+/** The engine that runs. */
 export interface EngineInfo {
   name: EngineName;
   /** What computes: "CPU", a GPU's name. */

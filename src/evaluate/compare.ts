@@ -12,6 +12,7 @@ export interface MeasureDifference extends Difference {
   b: number;
 }
 
+/** Two evaluations of the same queries, and which of their differences are real. */
 export interface Comparison extends Displayable {
   /** The names of the two. */
   a: string;

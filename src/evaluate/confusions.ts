@@ -21,6 +21,7 @@ export interface Confusion {
   rank: number;
 }
 
+/** What confusions are found in. */
 export type Confusable = Pick<Evaluation, "scores" | "owner" | "ranks">;
 
 /** All queries whose right answer is not first, the largest margin first; of equal margins the earlier query. */
@@ -59,11 +60,12 @@ export function hardestConfusions(
   return found.sort((a, b) => b.margin - a.margin).slice(0, count);
 }
 
+/** Which images are taken for each other. */
 export interface ConfusionMatrix {
   /** Rows of the scores, the most confused first. */
   images: number[];
   /**
-   * [images, images]: by how much image j (column) scores above image i (row) for that caption of i which is nearest to being confused.
+   * `[images, images]`: by how much image j (column) scores above image i (row) for that caption of i which is nearest to being confused.
    * 0 on the diagonal; above 0 image j is found before the right one.
    */
   margins: number[][];

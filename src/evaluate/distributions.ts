@@ -1,6 +1,7 @@
 /** How the scores of true pairs and of wrong ones are distributed. */
 import type { Evaluation } from "./evaluation.js";
 
+/** A histogram with its moments. */
 export interface Distribution {
   count: number;
   mean: number;
@@ -10,6 +11,7 @@ export interface Distribution {
   bins: number[];
 }
 
+/** Scores of right and wrong pairs over common bins. */
 export interface Distributions {
   /** Bin k holds values of edges[k] up to edges[k + 1] (the last one included). */
   edges: number[];

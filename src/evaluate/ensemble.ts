@@ -2,6 +2,7 @@
 import { AmsError } from "../errors.js";
 import { makeEvaluation, type Evaluation, type Member } from "./evaluation.js";
 
+/** Means of several models' scores, gathered one model at a time. */
 export interface Ensemble {
   /** Adds a model's evaluation; its scores are not held. Throws AmsError for one of another gallery. */
   add(name: string, evaluation: Evaluation): void;

@@ -14,6 +14,7 @@ import { scaleRecalls } from "./scales.js";
 import { keepInMemory } from "./scoreKeeper.js";
 import { captionOrder, scoreAll, type ScoreAllOptions, type ScoreSource } from "./scorer.js";
 
+/** What is evaluated, and within which memory. */
 export interface EvaluateOptions extends Pick<ScoreAllOptions, "memory" | "way" | "imageBlock" | "captionBlock"> {
   /** Default "test". */
   split?: string;
@@ -123,6 +124,7 @@ function unordered(plane: Float32Array, order: Int32Array): Float32Array {
   return values;
 }
 
+/** What is known of scores that were made elsewhere. */
 export interface GivenOptions {
   split?: string;
   dataset?: string;

@@ -11,6 +11,7 @@ import { references, type Reference } from "./references.js";
 import type { ScaleRecalls, ScaleSummary } from "./scales.js";
 import type { WordRelevance } from "./wordRelevance.js";
 
+/** The numbers of an evaluation, without what they were made of. */
 export interface EvaluationSummary {
   split: string;
   images: number;
@@ -33,6 +34,7 @@ export interface Member {
   rsum: number;
 }
 
+/** An evaluation with its scores and the rank of every query. */
 export interface Evaluation extends EvaluationSummary {
   dataset: string;
   /** [images, captions], row-major. */

@@ -3,6 +3,7 @@ import { AmsError } from "../errors.js";
 import { recallIntervals, type Interval, type Measured, type Ranked } from "./bootstrap.js";
 import { recalls, type Direction, type Recalls } from "./recall.js";
 
+/** Means over equal parts of a gallery, each ranked by itself. */
 export interface Folds {
   count: number;
   /** Images of a fold (of the smallest one, where they do not divide evenly). */

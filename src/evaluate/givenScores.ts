@@ -7,6 +7,7 @@ import { writing } from "../writing.js";
 import type { Evaluation } from "./evaluation.js";
 import { readNpy, writeNpy } from "./npy.js";
 
+/** Scores [images, captions], row-major, and the image of each caption. */
 export interface GivenScores {
   scores: Float64Array;
   owner: Int32Array;

@@ -1,6 +1,7 @@
 /** Where a phrase points: the patch with the largest mean similarity to its words, and whether that lies in a box. */
 import type { Box } from "../data/dataset.js";
 
+/** How patches lie on an image. */
 export interface PointingView {
   /** Patches per side; region 0 is [CLS], then patches row by row. */
   grid: number;
@@ -33,6 +34,7 @@ export function pointsInside(
   return centreInside(pointedPatch(relevance, words, view.grid), boxes, view);
 }
 
+/** Whether the centre of a patch (0-based, row by row) lies in one of the boxes, in pixels of the image. */
 export function centreInside(
   patch: number,
   boxes: readonly Box[],

@@ -12,6 +12,7 @@ import { captionFeatures, imageEncoder, tokenise } from "./encode.js";
 import { centreInside, phraseWords, pointsInside, type PointingView } from "./point.js";
 import { timeLeft } from "./progress.js";
 
+/** Which phrases are asked where they point. */
 export interface PointingOptions {
   /** Default "test". */
   split?: string;
@@ -23,6 +24,7 @@ export interface PointingOptions {
   onBadImage?: "stop" | "skip";
 }
 
+/** The pointing game at one scale. */
 export interface PointingScale {
   /** "1" .. "6", and "sum" for the scales' similarities added. */
   scale: string;

@@ -10,6 +10,7 @@ export interface Direction {
   meanr: number;
 }
 
+/** Recalls both ways. */
 export interface Recalls {
   /** An image looks for any of its captions. */
   i2t: Direction;

@@ -3,6 +3,7 @@
 /** R@1, R@5, R@10 in percent; text where a range is known. */
 export type ReferenceRecalls = [number | string, number | string, number | string];
 
+/** A row to show beside an evaluation. */
 export interface Reference {
   name: string;
   i2t?: ReferenceRecalls;

@@ -2,11 +2,13 @@
 import { recallIntervals, type Interval, type Measured } from "./bootstrap.js";
 import { recalls, type Recalls } from "./recall.js";
 
+/** Recalls of a ranking with their intervals. */
 export type ScaleSummary = Pick<Recalls, "i2t" | "t2i" | "rsum" | "ties"> & {
   /** 95 % bootstrap intervals over images, in the order of `measures`. */
   intervals: Measured<Interval>;
 };
 
+/** What one scale does alone, and what the others do without it. */
 export interface ScaleRecalls {
   /** From "1", the shallowest. */
   scale: string;

@@ -36,6 +36,7 @@ export interface ScoreSource {
   encodeCaptions: (captions: Int32Array) => Promise<tf.Tensor3D[]> | tf.Tensor3D[];
 }
 
+/** How all pairs of a gallery are scored. */
 export interface ScoreAllOptions {
   /** Regions up to this similarity do not match a word (the mined safe threshold). Default 0. */
   threshold?: number;

@@ -10,6 +10,7 @@ import { timeLeft } from "./progress.js";
 /** Which image the words are held against; mining takes the lowest-scoring one as its mismatch. */
 export const against = ["own", "hardest", "lowest"] as const;
 
+/** A word of a caption, at one scale, held against one image. */
 export interface WordRow {
   /** Id of the caption's image, and of the image that it is held against. */
   image: string;
@@ -30,6 +31,7 @@ export interface WordRow {
   negative: number;
 }
 
+/** The words of captions with the branches of their scores. */
 export interface WordRelevance {
   split: string;
   captions: number;

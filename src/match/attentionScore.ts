@@ -4,10 +4,12 @@ import { formula, type Maths } from "../engine/formula.js";
 import { withGradient } from "../model/layers.js";
 import { relevantMean, relevantTerms } from "./relevantScore.js";
 
+/** Inverse temperature of the softmax over regions. */
 export const lambda = 20;
 const slope = 0.1;
 const epsilon = 1e-8;
 
+/** What is in force when a pair is scored. */
 export interface ScoreOptions {
   /** Regions with w . v <= threshold do not match the word; 0 in the published training. */
   threshold: number;

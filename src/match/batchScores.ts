@@ -4,6 +4,7 @@ import { finish } from "../parts.js";
 import { allScores, type ScoreOptions } from "./attentionScore.js";
 import { mineThresholds, type Thresholds } from "./mining.js";
 
+/** Scores of all B images of a batch with all C captions, and what they did to the thresholds. */
 export interface BatchScores {
   /** Per scale [B, C], row-major. */
   scales: Float32Array[];

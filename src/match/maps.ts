@@ -9,6 +9,7 @@ export interface MapOptions extends ScoreOptions {
   score?: "attention" | "relevant" | "pooled" | undefined;
 }
 
+/** What the W words of a caption see in the R regions of an image, at one scale. */
 export interface AttentionMap {
   /** Similarities A_ij of word i and region j, [W, R] row-major; region 0 is [CLS], the rest are patches row by row. */
   relevance: Float32Array;

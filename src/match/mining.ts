@@ -10,6 +10,7 @@ export interface Thresholds {
 /** Fewer appended words than this say nothing yet: both thresholds are 0. */
 const enough = 200;
 
+/** What the threshold of one scale is mined from: B images, C captions of W words. */
 export interface MiningInput {
   /** Scores of one scale [B, C], row-major. */
   scores: ArrayLike<number>;

@@ -2,6 +2,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { lambda, type ScoreOptions } from "./attentionScore.js";
 
+/** The three branches of every word of P pairs. */
 export interface WordTerms {
   /** n_i, f_i, g_i of `pairScores`, each [P, W]. */
   negative: tf.Tensor2D;

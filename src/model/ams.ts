@@ -15,6 +15,7 @@ import type { PublishedProgress } from "./weights/published.js";
 import type { WeightsReport } from "./weights/report.js";
 import { pixelLayers, type KeptPatches } from "./vit.js";
 
+/** A model: encoders and projections with everything that scores depend on. */
 export interface Model {
   config: ModelConfig;
   parameters: Parameters;

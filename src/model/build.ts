@@ -17,6 +17,7 @@ import type { Resize } from "./weights/positions.js";
 import { buildPretrained } from "./weights/pretrained.js";
 import { loadPublished } from "./weights/published.js";
 
+/** What a model is made from. */
 export interface BuildOptions {
   /** Default "small". Not together with `checkpoint`, whose size is its own. */
   size?: SizeName;

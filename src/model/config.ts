@@ -2,6 +2,7 @@
 import type { RegionSize } from "../data/regionFeatures.js";
 import type { ModelHead } from "./head.js";
 
+/** The Vision Transformer (or the layer over region features). */
 export interface ImageEncoderConfig {
   /** Side of the square input in pixels. */
   pixels: number;
@@ -16,6 +17,7 @@ export interface ImageEncoderConfig {
   regions?: number | undefined;
 }
 
+/** The BERT (or GRU) over word pieces. */
 export interface TextEncoderConfig {
   /** Number of word pieces. */
   vocabulary: number;
@@ -30,6 +32,7 @@ export interface TextEncoderConfig {
   recurrent?: boolean | undefined;
 }
 
+/** The shape of a model, as `config.json` keeps it. */
 export interface ModelConfig {
   size: string;
   image: ImageEncoderConfig;
@@ -77,6 +80,7 @@ export function regions(config: ModelConfig): number {
 
 const sixOfTwelve = [1, 3, 5, 7, 9, 11];
 
+/** The sizes that `--size` names. */
 export const sizes = {
   /** The configuration of the golden numbers; for tests. */
   tiny: {
@@ -107,6 +111,7 @@ export const sizes = {
   },
 } satisfies Record<string, ModelConfig>;
 
+/** A size that `--size` names. */
 export type SizeName = keyof typeof sizes;
 
 /**

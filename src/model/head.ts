@@ -6,6 +6,7 @@ import type { Model } from "./ams.js";
 import { scalesOf, type ModelConfig } from "./config.js";
 import { parameterSpecs, randomStart, type Parameters } from "./parameters.js";
 
+/** What a model makes of its encoders' outputs. */
 export interface ModelHead {
   /** The attention score with its three branches; the one over relevant words and regions alone; cosine of mean vectors. */
   score: "attention" | "relevant" | "pooled";

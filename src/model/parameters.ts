@@ -3,6 +3,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { Random } from "../random.js";
 import { regions, scalesOf, type ModelConfig } from "./config.js";
 
+/** The trainable tensors by the published code's names. */
 export type Parameters = Map<string, tf.Variable>;
 
 /** How a parameter starts: zeros, ones, normal with a deviation, Xavier-uniform, or uniform to 0.1. */

@@ -33,6 +33,7 @@ function all(value: boolean): Quirks {
   };
 }
 
+/** All quirks as published, and all of them put right. */
 export const quirks = { published: all(false), corrected: all(true) };
 
 /** Every switch by itself, as options name it: `padWords=corrected`. */

@@ -7,6 +7,7 @@ import { bytesPer, decode, openRanges, type StoredTensor, type TensorEntry, type
 
 export type { StoredTensor } from "./tensorFile.js";
 
+/** A safetensors file that was read whole. */
 export interface SafetensorsFile {
   tensors: Map<string, StoredTensor>;
   metadata: Record<string, string>;
@@ -46,6 +47,7 @@ export function readDoubles(file: string): Map<string, { shape: number[]; data: 
   }
 }
 
+/** A safetensors file that is open: headers are in memory, bytes are read when asked for. */
 export interface OpenSafetensors extends TensorFile {
   tensors: Map<string, TensorEntry & { bytes: () => Buffer }>;
   metadata: Record<string, string>;

@@ -3,6 +3,7 @@ import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { AmsError } from "../errors.js";
 import { fromHalves } from "./halves.js";
 
+/** A tensor of a file. */
 export interface StoredTensor {
   shape: number[];
   /** Values as numbers of JavaScript: F16, BF16 and F64 come as float32, I64 as int32, U8 and BOOL as bytes. */

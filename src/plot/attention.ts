@@ -13,11 +13,11 @@ import { thumbnail, type RgbImage } from "./raster.js";
 
 /** The word-region comparison of one scale, for W words and R regions. */
 export interface AttentionScale {
-  /** [W, R]: word-region products A. */
+  /** `[W, R]`: word-region products A. */
   relevance: ArrayLike<number>;
-  /** [W, R]: weights of the positive branch, summing to 1 over the regions of a matched word and 0 for the others. */
+  /** `[W, R]`: weights of the positive branch, summing to 1 over the regions of a matched word and 0 for the others. */
   weights: ArrayLike<number>;
-  /** [W]: whether any region is above the threshold. */
+  /** `[W]`: whether any region is above the threshold. */
   matched: readonly boolean[];
   /** S_k of the pair. */
   score: number;
@@ -45,7 +45,7 @@ export interface AttentionInput {
   layers?: readonly number[];
   /** A word matches the regions whose product is above this (default 0). */
   threshold?: number;
-  /** [W]: 1 for the words that count in the score (default: the mask). */
+  /** `[W]`: 1 for the words that count in the score (default: the mask). */
   counted?: ArrayLike<number>;
   title?: string;
   /** What tells it from the other one in a comparison, e.g. the checkpoint. */

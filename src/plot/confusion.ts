@@ -6,6 +6,7 @@ import { baseLayout, drawPlotly, axis, plotlySpec, plotlyText } from "./plotly.j
 import { grid, paper, right, wrong } from "./palette.js";
 import { fitText } from "./textWidth.js";
 
+/** What the figure of confusions shows. */
 export interface ConfusionInput {
   matrix: ConfusionMatrix;
   /** The hardest confusions, for the text. */

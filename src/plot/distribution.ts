@@ -6,6 +6,7 @@ import { makeFigure, type Figure } from "./figure.js";
 import { dim, ink, seriesColour } from "./palette.js";
 import { axis, baseLayout, drawPlotly, plotlySpec, plotlyText } from "./plotly.js";
 
+/** How the figure of scores is drawn. */
 export interface DistributionOptions {
   title?: string;
   /** Words of which scale, from 1 (default: the deepest, from which the thresholds are mined last). */

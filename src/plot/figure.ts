@@ -14,6 +14,7 @@ export interface PlotlySpec {
   config?: Record<string, unknown>;
 }
 
+/** A figure in every form that a front end may want. */
 export interface Figure {
   title: string;
   /** Set where the figure is interactive: what JupyterLab's plotly renderer draws. */

@@ -5,6 +5,7 @@ import { galleryHtml } from "./galleryHtml.js";
 import { gallerySvg, markOf } from "./gallerySvg.js";
 import { thumbnail, type Picture, type Thumbnail } from "./raster.js";
 
+/** A picture or text in a row of a gallery. */
 export interface GalleryHit {
   image?: Picture;
   /** What to call the image in texts; default its path. */
@@ -15,6 +16,7 @@ export interface GalleryHit {
   right?: boolean;
 }
 
+/** A query with what was found for it. */
 export interface GalleryRow {
   query: { text: string } | { image: Picture };
   /** Best first. */

@@ -5,6 +5,7 @@ import { dim, paper, seriesColour } from "./palette.js";
 import { axis, baseLayout, drawPlotly, plotlySpec, plotlyText } from "./plotly.js";
 import type { RecallPoints } from "./recall.js";
 
+/** A training's step in its curve. */
 export interface HistoryStep {
   step: number;
   epoch: number;
@@ -12,6 +13,7 @@ export interface HistoryStep {
   learningRate: number;
 }
 
+/** A training's epoch in its curve. */
 export interface HistoryEpoch {
   /** Counted from 0; shown counted from 1. */
   epoch: number;
@@ -21,6 +23,7 @@ export interface HistoryEpoch {
   evaluation?: { i2t: RecallPoints; t2i: RecallPoints; rsum: number; interval?: [number, number] };
 }
 
+/** A training's curve. */
 export interface History {
   name: string;
   steps: readonly HistoryStep[];

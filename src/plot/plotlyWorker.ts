@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { parentPort } from "node:worker_threads";
+import { vendored } from "../vendored.js";
 import { textWidth } from "./textWidth.js";
 
 export interface DrawRequest {
@@ -62,7 +63,7 @@ function openWindow(): Window {
   Object.assign(window.Element.prototype, { getBoundingClientRect: onPage });
   Object.assign(window.SVGElement.prototype, { getBBox: own, getComputedTextLength: length });
   // the basic bundle: scatter, bar and pie, half the size of the full one
-  const bundle = path.join(path.dirname(load.resolve("plotly.js/package.json")), "dist", "plotly-basic.min.js");
+  const bundle = path.join(vendored("plotly.js"), "plotly-basic.min.js");
   window.eval(readFileSync(bundle, "utf8"));
   return window;
 }

@@ -38,6 +38,7 @@ export async function fontsAvailable(): Promise<boolean> {
   return !i.equals(m);
 }
 
+/** A small picture as a data URI, with its size in pixels. */
 export interface Thumbnail {
   uri: string;
   width: number;

@@ -29,6 +29,7 @@ export interface RecallCurve {
   owner?: Int32Array;
 }
 
+/** How the figure of recalls is drawn. */
 export interface RecallOptions {
   title?: string;
   /** The largest K; default 50. */

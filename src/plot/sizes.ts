@@ -4,6 +4,7 @@ import { makeFigure, type Figure } from "./figure.js";
 import { ink, seriesColour } from "./palette.js";
 import { axis, baseLayout, drawPlotly, plotlySpec, plotlyText } from "./plotly.js";
 
+/** Lengths of a split's captions. */
 export interface SplitSizes {
   split: string;
   /** Captions of 1, 2, ... word pieces; the last entry counts all longer ones. */

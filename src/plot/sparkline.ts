@@ -1,6 +1,7 @@
 /** A curve the size of a word, for live displays: as inline SVG and as block characters. */
 import { series } from "./palette.js";
 
+/** How a small curve is drawn, in pixels. */
 export interface SparklineOptions {
   width?: number;
   height?: number;

@@ -6,6 +6,7 @@ import type { Item } from "../data/dataset.js";
 import { galleryFigure, type GalleryHit } from "../plot/index.js";
 import { placeName, type Link } from "./links.js";
 
+/** Something that a search found. */
 export interface Hit {
   item: Item;
   /** The caption that was found (queries by image). */
@@ -29,6 +30,7 @@ export interface HitsParts {
   seconds: number;
 }
 
+/** What a search found, best first. */
 export interface Hits extends HitsParts {
   toJSON(): Record<string, unknown>;
   [displaySymbol](): Promise<MimeBundle>;

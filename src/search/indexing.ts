@@ -32,6 +32,7 @@ export interface ImageList {
   items: readonly Item[];
 }
 
+/** Which pictures go into which index. */
 export interface IndexOptions {
   /** The index's folder. */
   folder: string;
@@ -50,6 +51,7 @@ export interface IndexOptions {
   writeEvery?: number;
 }
 
+/** What indexing has done. */
 export interface Indexed {
   folder: string;
   model: string;

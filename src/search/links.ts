@@ -5,6 +5,7 @@ import { isNarrower } from "../evaluate/evaluate.js";
 import { foldOf, patchGrid, scaleWeights, type Model } from "../model/ams.js";
 import { regions } from "../model/config.js";
 
+/** A word and the region that it looks at most. */
 export interface Link {
   word: string;
   /** Where it stands in the text: [start, end) in UTF-16 units. */

@@ -3,6 +3,8 @@ import { fromHalves, toHalves } from "../model/halves.js";
 
 /** How features are kept: in 16 or 32 bits a number, or not at all (images are encoded again when they are scored). */
 export const precisions = ["float16", "float32", "none"] as const;
+
+/** How an index keeps features: as 16 or 32 bit floats, or not at all. */
 export type Precision = (typeof precisions)[number];
 
 export const bytesOfNumber: Record<Precision, number> = { float16: 2, float32: 4, none: 0 };

@@ -14,8 +14,10 @@ import { galleryOf, type FoundImage, type Gallery } from "./gallery.js";
 import { makeHits, type Hit, type Hits } from "./hits.js";
 import { linkWords, strongestLinks } from "./links.js";
 
+/** What is searched for: by a text, or by the path of a picture. */
 export type Query = { text: string } | { image: string };
 
+/** How far a search looks. */
 export interface SearchOptions {
   /** Hits to return (default 5). */
   k?: number;

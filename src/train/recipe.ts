@@ -14,6 +14,7 @@ import { scenesPretrain } from "./recipes/scenesPretrain.js";
 import { uarda } from "./recipes/uarda.js";
 import { vse } from "./recipes/vse.js";
 
+/** Everything about a training that is neither the model nor the data. */
 export interface Recipe {
   name: string;
   /** One line for people. */
@@ -77,6 +78,7 @@ export interface QueueOptions {
   certain: number;
 }
 
+/** The recipes by their names. */
 export const recipes: Record<string, Recipe> = Object.fromEntries(
   [amsPublished, amsCorrected, scenesPretrain, scenesContrast, scenesHinge, naaf, uarda, fne, vse].map((recipe) => [
     recipe.name,

@@ -2,6 +2,7 @@
 import type { EvaluationSummary } from "../evaluate/index.js";
 import type { GalleryView } from "../plot/gallery.js";
 
+/** A line of a run's `steps.jsonl`. */
 export interface StepRecord {
   /** 1-based over the whole training. */
   step: number;
@@ -17,6 +18,7 @@ export interface StepRecord {
   waited?: number;
 }
 
+/** What is kept of an epoch at its end. */
 export interface EpochRecord {
   /** 0-based. */
   epoch: number;

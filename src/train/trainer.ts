@@ -28,6 +28,7 @@ import { skippedImages } from "./skipped.js";
 import { DivergedError, trainStep } from "./step.js";
 import { auxiliaryMap, disposeTraining, logSteps, openFolder, prepare, type Training } from "./training.js";
 
+/** What `train` may be told; the rest comes from the recipe. */
 export interface TrainOptions {
   /** Name of a recipe; default: the one that the model was built for. */
   recipe?: string;
@@ -63,6 +64,7 @@ export interface TrainOptions {
   display?: (state: TrainingState) => MimeBundle;
 }
 
+/** A training that was run, finished or stopped. */
 export interface Run {
   name: string;
   /** Holds run.json, steps.jsonl, checkpoints/ and best/ (the model with the highest validation rSum). */

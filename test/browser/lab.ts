@@ -38,6 +38,8 @@ export interface Lab {
   pageErrors: string[];
   /** Opens a notebook (relative to the root folder) and waits until its kernel is idle. */
   open(notebook: string): Promise<void>;
+  /** Clicks the launcher's notebook card of that title and waits until the new notebook's kernel is idle. */
+  launch(title: string): Promise<void>;
   /** Runs all cells of the open notebook and resolves to them, outputs included. */
   runAll(timeoutSeconds: number): Promise<NotebookCell[]>;
   /** Runs the cells from one number up to another (without it), each to its end. */
@@ -78,12 +80,16 @@ export function findBrowser(): string | undefined {
   return [...(chosen === undefined ? [] : [chosen]), ...places].find((file) => existsSync(file));
 }
 
-/** Starts JupyterLab on a folder and a browser on it. `kernelPath`: a Jupyter data folder whose kernels come first. */
+/**
+ * Starts JupyterLab on a folder and a browser on it. `kernelPath`: a Jupyter data folder whose kernels come first. `own`: the Python that
+ * has JupyterLab, its whole environment and more flags; default: the private one of the set-up.
+ */
 export async function startLab(options: {
   root: string;
   browser: string;
   kernelPath?: string;
   viewport?: { width: number; height: number };
+  own?: { python: string; env: NodeJS.ProcessEnv; flags: string[] };
 }): Promise<Lab> {
   const script = path.join(packageRoot(), "scripts", "setup", "paths.mjs");
   const setup = (await import(pathToFileURL(script).href)) as SetupPaths;
@@ -91,11 +97,13 @@ export async function startLab(options: {
   const token = randomBytes(16).toString("hex");
   const settings = mkdtempSync(path.join(tmpdir(), "ams-lab-"));
   writeFileSync(path.join(settings, "overrides.json"), JSON.stringify(overrides));
-  const env = setup.environment({ JUPYTERLAB_WORKSPACES_DIR: settings, JUPYTERLAB_SETTINGS_DIR: settings });
+  const folders = { JUPYTERLAB_WORKSPACES_DIR: settings, JUPYTERLAB_SETTINGS_DIR: settings };
+  const { own } = options;
+  const env = own === undefined ? setup.environment(folders) : { ...own.env, ...folders };
   if (options.kernelPath !== undefined)
     env["JUPYTER_PATH"] = [options.kernelPath, env["JUPYTER_PATH"]].filter((part) => part !== undefined).join(":");
   const server = spawn(
-    setup.python,
+    own?.python ?? setup.python,
     [
       ...["-m", "jupyterlab", "--no-browser", "--allow-root", "--LabApp.expose_app_in_browser=True"],
       `--ServerApp.root_dir=${options.root}`,
@@ -103,6 +111,7 @@ export async function startLab(options: {
       "--ServerApp.port_retries=0",
       `--IdentityProvider.token=${token}`,
       `--LabApp.app_settings_dir=${settings}`,
+      ...(own?.flags ?? []),
     ],
     { env, stdio: ["ignore", "pipe", "pipe"] },
   );
@@ -150,6 +159,11 @@ export async function startLab(options: {
       open: async (notebook) => {
         const place = notebook.split("/").map(encodeURIComponent).join("/");
         await page.goto(`${url}/lab/tree/${place}?token=${token}`);
+        await page.waitForFunction(kernelIsIdle, undefined, { timeout: 120_000, polling: 250 });
+      },
+      launch: async (title) => {
+        await page.goto(`${url}/lab?token=${token}`);
+        await page.locator(`.jp-LauncherCard[data-category="Notebook"][title="${title}"]`).click({ timeout: 120_000 });
         await page.waitForFunction(kernelIsIdle, undefined, { timeout: 120_000, polling: 250 });
       },
       runAll: async (timeoutSeconds) => {

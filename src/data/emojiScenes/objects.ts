@@ -6,7 +6,11 @@ import type { ScenePlace } from "./places.js";
 
 /** Icon sets of npm `@iconify-json/*`; the last one draws the split `test-style` and nothing else. */
 export const artists = ["twemoji", "noto", "fluent-emoji-flat", "emojione", "noto-v1"] as const;
+
+/** A collection of artwork. */
 export type Artist = (typeof artists)[number];
+
+/** The artist of whom no training scene has a drawing: `test-style`. */
 export const heldOutArtist: Artist = "noto-v1";
 
 /** Singular and plural. */
@@ -21,6 +25,7 @@ export interface Drawing {
   color: string | null;
 }
 
+/** A thing that scenes can show: its words, drawings and size. */
 export interface SceneObject {
   noun: string;
   plural: string;

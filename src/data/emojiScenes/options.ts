@@ -5,6 +5,7 @@ import { AmsError } from "../../errors.js";
 import { amsHome } from "../../paths.js";
 import { defaultCounts, sceneSplits, type SceneSplit } from "./splits.js";
 
+/** Which scenes are drawn, and how many. */
 export interface SceneOptions {
   /** Default 1. */
   seed?: number;

@@ -2,6 +2,7 @@
 
 export type ScenePlace = "meadow" | "beach" | "sea" | "room" | "table" | "street" | "snow" | "night" | "desert";
 
+/** The backgrounds. */
 export const scenePlaces: ScenePlace[] = [
   "meadow",
   "beach",

@@ -18,6 +18,7 @@ export interface SceneImageObject extends ImageObject {
   color: string | null;
 }
 
+/** A drawn scene with the things in it. */
 export interface SceneItem extends Item {
   objects: SceneImageObject[];
   place: ScenePlace;

@@ -1,9 +1,13 @@
 /** The five splits and the rule that keeps pairs of classes out of training. */
 import { Random } from "../../random.js";
 
+/** The splits of the drawn scenes. */
 export const sceneSplits = ["train", "val", "test", "test-pairs", "test-style"] as const;
+
+/** A split of the drawn scenes. */
 export type SceneSplit = (typeof sceneSplits)[number];
 
+/** Scenes of each split unless told otherwise. */
 export const defaultCounts: Record<SceneSplit, number> = {
   train: 5000,
   val: 500,

@@ -16,6 +16,7 @@ export type Attribute =
   | { string: string }
   | { shape: number[] };
 
+/** Adam's numbers for one update. */
 export interface AdamOptions {
   lr: number;
   beta1: number;
@@ -25,6 +26,7 @@ export interface AdamOptions {
   step: number;
 }
 
+/** What TensorFlow does at once that tfjs would do in several operations. */
 export interface NativeOps {
   /**
    * One Adam update in place (PyTorch's formula: epsilon is added to the corrected root). m and v are this variable's running

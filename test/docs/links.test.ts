@@ -1,0 +1,73 @@
+/** Every link inside the documents leads somewhere: the file is there, and the heading behind a #. */
+import assert from "node:assert/strict";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { describe, test } from "node:test";
+import { packageRoot } from "../../src/paths.js";
+
+const root = packageRoot();
+const pages = [
+  ...["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "models/README.md"],
+  ...readdirSync(path.join(root, "docs"))
+    .filter((name) => name.endsWith(".md"))
+    .map((name) => `docs/${name}`),
+];
+const textOf = (page: string): string => readFileSync(path.join(root, page), "utf8");
+const withoutCode = (text: string): string => text.replace(/^```[^]*?^```/gm, "").replace(/`[^`\n]*`/g, "");
+
+/** The anchors of a page's headings, as GitHub makes them. */
+function anchors(file: string): string[] {
+  const headings = readFileSync(file, "utf8")
+    .replace(/^```[^]*?^```/gm, "")
+    .matchAll(/^#+ +(.+)$/gm);
+  return [...headings].map(([, title]) =>
+    title!
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N}\s_-]/gu, "")
+      .trim()
+      .replace(/\s/g, "-"),
+  );
+}
+
+/** What is wrong with the links of a text that stands in a page of the repository. */
+function brokenLinks(page: string, text: string): string[] {
+  const targets = [...withoutCode(text).matchAll(/\]\(([^)\s]+)\)/g)].map(([, target]) => target!);
+  return targets
+    .filter((target) => !/^[a-z]+:/i.test(target))
+    .filter((target) => {
+      const [file = "", anchor] = target.split("#");
+      const place = file === "" ? path.join(root, page) : path.join(root, path.dirname(page), decodeURI(file));
+      if (!existsSync(place)) return true;
+      return anchor !== undefined && !(place.endsWith(".md") && anchors(place).includes(anchor));
+    });
+}
+
+describe("links of the documents", () => {
+  for (const page of pages) test(page, () => assert.deepEqual(brokenLinks(page, textOf(page)), []));
+
+  test("a link into nothing is found", () => {
+    const text = "[a](docs/nothing.md) [b](#nothing) [c](docs/kernel.md#nothing) [d](docs/kernel.md) `[e](none.md)`";
+    assert.deepEqual(brokenLinks("README.md", text), ["docs/nothing.md", "#nothing", "docs/kernel.md#nothing"]);
+  });
+
+  test("the index in the README names every page", () => {
+    const readme = textOf("README.md");
+    assert.deepEqual(
+      pages.filter((page) => page.startsWith("docs/") && !readme.includes(`](${page}`)),
+      [],
+    );
+  });
+});
+
+test("docs/credits.md names every package that is needed at run time", () => {
+  const { dependencies, optionalDependencies } = JSON.parse(textOf("package.json")) as Record<
+    string,
+    Record<string, string>
+  >;
+  const credits = textOf("docs/credits.md");
+  const names = Object.keys({ ...dependencies, ...optionalDependencies });
+  assert.deepEqual(
+    names.filter((name) => !credits.includes(`\`${name}\``)),
+    [],
+  );
+});
