@@ -38,7 +38,9 @@ export interface Magic {
 
 /** The first rule whose `test` holds shows the value. */
 export interface DisplayRule {
+  /** Whether this rule shows the value. */
   test(value: unknown): boolean;
+  /** The value by mime type. */
   show(value: unknown): Record<string, unknown> | Promise<Record<string, unknown>>;
 }
 

@@ -8,6 +8,7 @@ export const displaySymbol: unique symbol = Symbol.for("Jupyter.display");
 
 /** A value that knows how it is shown. */
 export interface Displayable {
+  /** What it looks like, by mime type. */
   [displaySymbol](): MimeBundle | Promise<MimeBundle>;
 }
 

@@ -7,6 +7,7 @@ type Anything = any;
 /** Bytes that travel beside the JSON of a message. */
 export type Bytes = ArrayBuffer | ArrayBufferView;
 
+/** What one side of a comm tells the other. */
 export interface CommMessage {
   /** What the other side sent: JSON. */
   data: Anything;
@@ -14,6 +15,7 @@ export interface CommMessage {
   buffers: Uint8Array[];
 }
 
+/** What a comm is opened with. */
 export interface CommOptions {
   metadata?: Record<string, unknown>;
   buffers?: Bytes[];
@@ -27,6 +29,7 @@ export interface Comm {
   readonly isOpen: boolean;
   /** Sends JSON, and bytes beside it. Throws when the comm is closed or the data is no JSON. */
   send(data: unknown, options?: CommOptions): void;
+  /** Ends it on both sides. */
   close(data?: unknown, options?: CommOptions): void;
   /** Calls the handler for each message from the page; what it prints stands under the cell that called this. Returns the way to stop it. */
   onMessage(handler: (message: CommMessage) => unknown): () => void;
@@ -122,6 +125,7 @@ export interface SliderOptions extends ControlOptions {
   live?: boolean;
 }
 
+/** A control for a pair of numbers. */
 export interface RangeOptions extends Omit<SliderOptions, "value"> {
   value?: [number, number];
 }
@@ -161,6 +165,7 @@ export interface ButtonOptions extends ControlOptions {
   icon?: string;
 }
 
+/** A widget of one's own: an ES module, its style and its values. */
 export interface AnyOptions<State extends object> {
   /** The widget's JavaScript: an ES module as text (`export default { render({ model, el }) { ... } }`) or the URL of one. */
   esm: string;

@@ -37,7 +37,9 @@ export function parseWords(words: string[], commands: Command[]): Parsed {
     redirect === undefined ? -1 : rest.findIndex((word) => camel(word) === redirect.flag && /^--/.test(word));
   if (redirect !== undefined && flagged >= 0) {
     rest.splice(flagged, 1);
-    return parseWords([redirect.verb, ...redirect.arguments, ...rest], commands);
+    const { kept, left } = wordsOfTarget(command, findCommand(redirect.verb, commands), rest);
+    checkOptions(command, readOptions(command, left));
+    return parseWords([redirect.verb, ...redirect.arguments, ...kept], commands);
   }
   return { command, options: checkOptions(command, readOptions(command, rest)), help: false };
 }
@@ -86,6 +88,38 @@ export function readOptions(command: Command, words: string[]): Options {
   return options;
 }
 
+/**
+ * The words of a command that stands for another (`train --test`) -> those for the other, and those that only the first one knows: a
+ * training's own flags, which say nothing of an evaluation.
+ */
+function wordsOfTarget(command: Command, target: Command, words: string[]): { kept: string[]; left: string[] } {
+  const optionIn = (one: Command, flag: string): NamedOption | undefined =>
+    namedOption(
+      one,
+      optionInfos(one).filter(({ codeOnly }) => codeOnly !== true),
+      flag,
+    );
+  const kept: string[] = [];
+  const left: string[] = [];
+  for (let i = 0; i < words.length; i++) {
+    const word = words[i]!;
+    const flag = word.replace(/=[^]*/, "");
+    const found = isFlag(word) && optionIn(target, flag) === undefined ? optionIn(command, flag) : undefined;
+    if (found === undefined) {
+      kept.push(word);
+      continue;
+    }
+    left.push(word);
+    const next = words[i + 1];
+    const alone = flag !== word || found.negated || found.info.kinds.includes("boolean");
+    if (!alone && next !== undefined && !isFlag(next)) {
+      left.push(next);
+      i += 1;
+    }
+  }
+  return { kept, left };
+}
+
 function placeFreeWords(
   command: Command,
   infos: OptionInfo[],
@@ -123,20 +157,26 @@ function isFlag(word: string): boolean {
   return /^--?[a-zA-Z]/.test(word);
 }
 
-function findOption(
-  command: Command,
-  infos: OptionInfo[],
-  flag: string,
-  where: string,
-): { info: OptionInfo; negated: boolean } {
+interface NamedOption {
+  info: OptionInfo;
+  /** Written as --no-NAME. */
+  negated: boolean;
+}
+
+function findOption(command: Command, infos: OptionInfo[], flag: string, where: string): NamedOption {
+  const found = namedOption(command, infos, flag);
+  if (found === undefined) throw unknownOption(command, infos, flag, where);
+  return found;
+}
+
+function namedOption(command: Command, infos: OptionInfo[], flag: string): NamedOption | undefined {
   const named = (name: string): OptionInfo | undefined =>
     infos.find(({ key }) => key === (command.aliases[name] ?? name));
   const name = camel(flag);
   const info = named(name);
   if (info !== undefined) return { info, negated: false };
   const positive = /^no[A-Z]/.test(name) ? named(name.charAt(2).toLowerCase() + name.slice(3)) : undefined;
-  if (positive?.kinds.includes("boolean") === true) return { info: positive, negated: true };
-  throw unknownOption(command, infos, flag, where);
+  return positive?.kinds.includes("boolean") === true ? { info: positive, negated: true } : undefined;
 }
 
 function unknownOption(command: Command, infos: OptionInfo[], flag: string, where: string): AmsError {

@@ -22,6 +22,7 @@ export interface Tokenizer {
   vocabularySize: number;
   /** Id -> piece. */
   words: string[];
+  /** Ids with [CLS] and [SEP], cut to `maxLength` (default 30) and padded to it. */
   encode: (text: string, maxLength?: number) => Encoded;
 }
 

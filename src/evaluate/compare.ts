@@ -27,6 +27,7 @@ export interface Comparison extends Displayable {
   folds?: { count: number; measures: MeasureDifference[] };
   /** Of two trainings: what differs in their records. */
   records?: { what: string; a: string; b: string }[];
+  /** What `--json` prints. */
   toJSON(): Record<string, unknown>;
 }
 

@@ -64,7 +64,9 @@ export interface Evaluation extends EvaluationSummary {
   pointing?: Pointing;
   /** What the words of some captions find, where it was asked for. */
   words?: WordRelevance;
+  /** What `--json` prints. */
   toJSON(): EvaluationSummary & Record<string, unknown>;
+  /** What it looks like, by mime type. */
   [displaySymbol](): MimeBundle;
 }
 

@@ -46,7 +46,9 @@ export interface Pointing extends PointingScore {
   images: number;
   /** The same by kind of phrase, the most frequent first ("other" where the data names none). */
   types: (PointingScore & { type: string })[];
+  /** What `--json` prints. */
   toJSON(): Record<string, unknown>;
+  /** What it looks like, by mime type. */
   [displaySymbol](): MimeBundle;
 }
 

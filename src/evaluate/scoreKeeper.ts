@@ -27,14 +27,17 @@ export interface ScoreKeeper {
   planes: number;
   /** The place up to which every image has been scored with the captions from `from` on. */
   reaches(from: number): number;
+  /** Whether the block was scored before. */
   has(block: Block): boolean;
   /** [planes][images of the block, captions of the block] */
   read(block: Block): Float32Array[];
+  /** Keeps the scores of a block. */
   write(block: Block, planes: readonly Float32Array[]): void;
   /** A plane as [images, captions] in the order of places. */
   plane(k: number): Float32Array;
   /** What was written stays, whatever happens then. */
   commit(): void;
+  /** Ends writing; what was kept stays. */
   close(): void;
 }
 

@@ -47,9 +47,14 @@ export function readDoubles(file: string): Map<string, { shape: number[]; data: 
   }
 }
 
+interface OpenTensor extends TensorEntry {
+  /** Read from the file at every call. */
+  bytes: () => Buffer;
+}
+
 /** A safetensors file that is open: headers are in memory, bytes are read when asked for. */
 export interface OpenSafetensors extends TensorFile {
-  tensors: Map<string, TensorEntry & { bytes: () => Buffer }>;
+  tensors: Map<string, OpenTensor>;
   metadata: Record<string, string>;
 }
 

@@ -21,6 +21,7 @@ export interface TensorEntry {
 export interface TensorFile {
   file: string;
   tensors: Map<string, TensorEntry>;
+  /** Closes the file; tensors cannot be read afterwards. */
   close: () => void;
 }
 
@@ -57,6 +58,7 @@ export interface Ranges {
   size: number;
   /** The bytes at a place; `fail` of the opener is called when the file ends before. */
   read: (position: number, length: number) => Buffer;
+  /** Closes the file; tensors cannot be read afterwards. */
   close: () => void;
 }
 

@@ -13,6 +13,7 @@ export interface ConfusionInput {
   hardest: readonly Confusion[];
   /** Ids of images and texts of captions by their row and column of the scores; numbers where they are not known. */
   imageName?: (image: number) => string;
+  /** The text of a caption by its column. */
   captionText?: (caption: number) => string;
 }
 

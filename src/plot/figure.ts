@@ -31,6 +31,7 @@ export interface Figure {
   explorer?: ExplorerSpec;
   /** The numbers behind the picture, as plain JSON. */
   json: unknown;
+  /** What it looks like, by mime type. */
   [displaySymbol](): MimeBundle;
   /** Writes .svg, .png, .html or .json by the ending of the name; resolves to the absolute path. */
   save(file: string): Promise<string>;

@@ -30,6 +30,7 @@ export interface Gallery {
   size(what: "images" | "captions"): Promise<number>;
   /** The nearest to a pooled vector [scales * E], best first; images that are known to be unreadable are none of them. */
   nearestImages(vector: Float32Array, count: number, context: Context): Promise<FoundImage[]>;
+  /** The captions nearest to a pooled picture, best first. */
   nearestCaptions(vector: Float32Array, count: number, context: Context): Promise<FoundCaption[]>;
 }
 
@@ -41,6 +42,7 @@ export interface GalleryIndex extends Gallery {
   unreadable: ReadonlySet<number>;
   /** [items, scales * E] and [captions, scales * E], row-major; made on first use. Unreadable images are noted. */
   images(context: Context): Promise<Float32Array>;
+  /** The same of the captions. */
   texts(context: Context): Promise<Float32Array>;
 }
 

@@ -32,7 +32,9 @@ export interface HitsParts {
 
 /** What a search found, best first. */
 export interface Hits extends HitsParts {
+  /** What `--json` prints. */
   toJSON(): Record<string, unknown>;
+  /** What it looks like, by mime type. */
   [displaySymbol](): Promise<MimeBundle>;
 }
 

@@ -11,6 +11,7 @@ export interface StoredGallery extends Gallery {
   features: Precision;
   /** All images with their features in blocks, for scoring every one of them. */
   scan(): AsyncGenerator<{ image: string; features?: Float32Array[] }[]>;
+  /** Lets go of the index's files. */
   close(): void;
 }
 

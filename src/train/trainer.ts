@@ -80,6 +80,7 @@ export interface Run {
   model: Model;
   /** How to go on, when it was stopped. */
   resumeHint?: string;
+  /** What it looks like, by mime type. */
   [displaySymbol](): MimeBundle;
 }
 

@@ -174,6 +174,20 @@ describe("the real table", () => {
     );
   });
 
+  test("the published --test line may repeat the training's flags, which are checked and left out", () => {
+    const { command, options: read } = parse(
+      "train --test --max_violation --dataset flickr --num_epochs=25 --batch_size_train 32 --lambda_softmax 20 --resume best --folds 5",
+      commands,
+    );
+    assert.equal(command.name, "eval");
+    assert.deepEqual(
+      [read["data"], read["resume"], read["folds"], read["epochs"]],
+      ["flickr30k", "best", 5, undefined],
+    );
+    assert.match(refusal("train --test --lambda_softmax 9", commands).message, /--lambda-softmax: 9 can only be 20/);
+    assert.match(refusal("train --test --nothing 9", commands).message, /eval has no option --nothing/);
+  });
+
   test("published values that the score is not defined for are refused, not ignored", () => {
     assert.match(refusal("train --lambda_softmax 9", commands).message, /--lambda-softmax: 9 can only be 20/);
     assert.match(refusal("train --no-max-violation", commands).message, /--max-violation: false can only be true/);
