@@ -20,6 +20,8 @@ export interface LanceTable {
   vectorSearch(vector: Float32Array): LanceQuery & { distanceType(type: "dot"): LanceQuery };
   /** Joins small pieces, and removes versions older than the date and the rows deleted from the rest. */
   optimize(options: { cleanupOlderThan: Date }): Promise<unknown>;
+  /** Oldest first. */
+  listVersions(): Promise<{ timestamp: Date }[]>;
   stats(): Promise<{ fragmentStats: { numFragments: number } }>;
   close(): void;
 }

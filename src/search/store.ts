@@ -2,7 +2,7 @@
  * The index of a gallery on disk: `index.json` says which model made it, and two LanceDB tables hold images and captions with their pooled vectors.
  * Every write is a new version of a table that is there whole or not at all, so that a killed process leaves what was finished before.
  */
-import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import path from "node:path";
 import {
   Binary,
@@ -21,6 +21,7 @@ import {
 } from "apache-arrow";
 import { z } from "zod";
 import { AmsError } from "../errors.js";
+import { takeLock } from "../lock.js";
 import { writeWhole, writing } from "../writing.js";
 import { precisions } from "./packedFeatures.js";
 import { loadLance, type LanceConnection, type LanceTable } from "./lance.js";
@@ -91,6 +92,9 @@ export interface Store {
   close(): void;
 }
 
+/** How long what has been replaced stays for searches that have opened it (ms). */
+const readable = 10 * 60_000;
+
 /** LanceDB's own folder. */
 const tables = "tables";
 
@@ -126,8 +130,9 @@ export function readRecord(folder: string): IndexRecord | undefined {
 
 /** Makes an empty index in a folder that is new, empty, or holds an index already, which goes. Throws AmsError for any other folder. */
 export async function createStore(folder: string, about: Omit<IndexRecord, "version" | "made">): Promise<Store> {
-  const own = new Set(["index.json", tables, "writing.lock"]);
-  const other = existsSync(folder) ? readdirSync(folder).find((name) => !own.has(name)) : undefined;
+  const own = new Set(["index.json", tables]);
+  const isOther = (name: string): boolean => !own.has(name) && !name.startsWith("writing.lock");
+  const other = existsSync(folder) ? readdirSync(folder).find(isOther) : undefined;
   if (other !== undefined) {
     throw new AmsError(`the folder holds something else than an index: ${other}`, {
       where: folder,
@@ -276,10 +281,12 @@ function storeOf(
     },
     tidy: (deleted) =>
       writes(async () => {
+        const before = new Date(Date.now() - readable);
         for (const table of [images, captions]) {
           const { numFragments } = (await table.stats()).fragmentStats;
           const many = deleted > 0.1 * (await table.countRows()) || numFragments > 100;
-          if (many) await table.optimize({ cleanupOlderThan: new Date() });
+          const old = (await table.listVersions()).slice(0, -1).some(({ timestamp }) => timestamp < before);
+          if (many || old) await table.optimize({ cleanupOlderThan: before });
         }
       }),
     close: () => {
@@ -365,39 +372,13 @@ function binary(values: readonly (Uint8Array | undefined)[]): Data {
  */
 export function lockIndex(folder: string): () => void {
   const file = path.join(folder, "writing.lock");
-  writing(folder, () => mkdirSync(folder, { recursive: true }));
-  for (let attempt = 0; ; attempt++) {
-    try {
-      const handle = openSync(file, "wx");
-      writeSync(handle, String(process.pid));
-      closeSync(handle);
-      return () => {
-        rmSync(file, { force: true });
-      };
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EEXIST") {
-        return writing(folder, () => {
-          throw error;
-        });
-      }
-    }
-    const owner = existsSync(file) ? Number(readFileSync(file, "utf8")) : NaN;
-    if (attempt > 3 || isRunning(owner)) {
-      throw new AmsError(`another process is writing this index (${String(owner)})`, {
-        where: folder,
-        hint: "wait until it is done, or choose another one: --index NAME",
-      });
-    }
-    rmSync(file, { force: true });
-  }
-}
-
-function isRunning(id: number): boolean {
-  if (!Number.isInteger(id) || id <= 0) return false;
-  try {
-    process.kill(id, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
+  const lock = writing(folder, () => {
+    mkdirSync(folder, { recursive: true });
+    return takeLock(file);
+  });
+  if (typeof lock !== "number") return lock;
+  throw new AmsError(`another process is writing this index (${String(lock)})`, {
+    where: file,
+    hint: "wait until it is done, or choose another one: --index NAME; if that process is something else, delete the file",
+  });
 }
