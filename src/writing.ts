@@ -31,6 +31,16 @@ export function writing<T>(place: string, write: () => T): T {
   }
 }
 
+/** Throws the AmsError that writing this file would give later, after the work; makes its folder. */
+export function checkPlace(file: string): void {
+  writing(file, () => {
+    makeFolder(path.dirname(file));
+    const before = existsSync(file);
+    closeSync(openSync(file, "a"));
+    if (!before) rmSync(file);
+  });
+}
+
 /**
  * Makes a folder and those above it. Node's own `recursive` never ends where the system denies a folder as missing (`/proc/x`).
  * @throws the file system's error.

@@ -327,8 +327,10 @@ export interface EvalArguments {
   scales?: boolean;
   /** Gigabytes for the captions' features (default 2); less memory means encoding the images several times. */
   memory?: number;
-  /** Go on with the blocks that an interrupted evaluation has kept; with a value, as published, the same as --checkpoint. */
+  /** Go on with the blocks that an interrupted evaluation has kept, as it does anyway, and say so where there are none; with a value, as published, the same as --checkpoint. */
   resume?: boolean | string;
+  /** Begin anew, whatever an interrupted evaluation has kept. Default: false. */
+  fresh?: boolean;
   /** Write the scores to this .npy (NumPy) or .safetensors file; --scores, compare and NumPy read it. */
   save?: string;
   /** With --save: also the scores of each scale alone, unweighted, as NAME.scale-1 and so on beside it. Default: false. */
@@ -373,8 +375,10 @@ export interface CompareArguments {
   folds?: number;
   /** Models: by pooled features, as search's first stage scores. Default: false. */
   pooled?: boolean;
-  /** Models: go on with the blocks that an interrupt has kept. Default: false. */
+  /** Models: go on with the blocks that an interrupt has kept, as it does anyway, and say so where there are none. Default: false. */
   resume?: boolean;
+  /** Models: begin anew, whatever an interrupt has kept. Default: false. */
+  fresh?: boolean;
   /** The same as `data`. */
   dataset?: CompareArguments["data"];
   /** The same as `root`. */

@@ -20,12 +20,12 @@ export async function scoreReader(
   const { data, split, images, captionsPerImage } = choice;
   const { chosenItems, evaluateScores, readScores } = await import("../evaluate/index.js");
   if (data === undefined) {
-    const inTurn = (captions: number, each: number): Int32Array =>
-      Int32Array.from({ length: captions }, (_, c) => Math.floor(c / each));
-    const known =
-      captionsPerImage === undefined ? undefined : (_: number, captions: number) => inTurn(captions, captionsPerImage);
+    const inTurn = (images: number, captions: number): Int32Array =>
+      Int32Array.from({ length: captions }, (_, c) => Math.min(Math.floor(c / captionsPerImage!), images - 1));
     return (file, folds) => {
-      const { scores, owner } = readScores(resolvePath(session, file), known);
+      const { scores, owner } = readScores(resolvePath(session, file), captionsPerImage === undefined ? undefined : inTurn); // prettier-ignore
+      const rows = scores.length / owner.length;
+      if (captionsPerImage !== undefined) refuseOtherCounts(file, rows, owner, captionsPerImage);
       return evaluateScores(scores, owner, { split: split ?? "given", name: file, folds });
     };
   }
@@ -51,4 +51,24 @@ export async function scoreReader(
     }
     return evaluateScores(scores, owner, { split: part, items, name: file, dataset: dataset.name, folds });
   };
+}
+
+function refuseOtherCounts(file: string, images: number, owner: Int32Array, each: number): void {
+  const matrix = `${String(images)} images x ${String(owner.length)} captions`;
+  const turned = owner.length * each === images ? "; are images and captions the other way round? Scores are [images, captions]" : ""; // prettier-ignore
+  if (owner.length !== images * each) {
+    throw new AmsError(`${matrix} are not ${String(each)} captions an image${turned}`, {
+      where: `${file} with --captions-per-image ${String(each)}`,
+      hint: `say how many there are, or give the image of each caption beside the scores (owner)`,
+    });
+  }
+  const caption = owner.findIndex((image, c) => image !== Math.floor(c / each));
+  if (caption < 0) return;
+  throw new AmsError(
+    `caption ${String(caption)} belongs to image ${String(owner[caption])} by the owners with the scores, not ${String(each)} captions an image in order`,
+    {
+      where: `${file} with --captions-per-image ${String(each)}`,
+      hint: "leave out --captions-per-image: the owners are known",
+    },
+  );
 }

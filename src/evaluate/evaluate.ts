@@ -9,7 +9,7 @@ import { regions } from "../model/config.js";
 import { captionFeatures, imageEncoder, tokenise, type OnBad, type Tokens } from "./encode.js";
 import { makeEvaluation, type Evaluation } from "./evaluation.js";
 import { captionVectors, imageVectors } from "./pooled.js";
-import { openKept } from "./kept.js";
+import { openKept, shareOf, type KeepOptions } from "./kept.js";
 import { scaleRecalls } from "./scales.js";
 import { keepInMemory } from "./scoreKeeper.js";
 import { captionOrder, scoreAll, type ScoreAllOptions, type ScoreSource } from "./scorer.js";
@@ -34,8 +34,8 @@ export interface EvaluateOptions extends Pick<ScoreAllOptions, "memory" | "way" 
   folds?: number;
   /** What was evaluated, for tables. */
   name?: string;
-  /** Keep the scores of finished blocks below `folder` until the evaluation is done; `resume`: do not score those again that are there. */
-  keep?: { folder: string; resume: boolean };
+  /** Keep the scores of finished blocks until the evaluation is done, and do not score those again that are there. */
+  keep?: KeepOptions;
   /** What an unreadable image does: "stop" (default) is an error, "skip" leaves it out with its captions and says so. */
   onBadImage?: "stop" | "skip";
 }
@@ -69,7 +69,12 @@ export async function evaluate(
   const kept =
     pooled || options.keep === undefined
       ? undefined
-      : openKept(shape, { model, items, dataset, split, threshold }, options.keep, context);
+      : openKept(
+          shape,
+          { model, items, dataset, split, threshold, skips: options.onBadImage === "skip" },
+          options.keep,
+          context,
+        );
   const inMemory = perScale && kept === undefined ? keepInMemory(shape) : undefined;
   const keeper = kept?.keeper ?? inMemory;
   const bad = new Map<number, string>(kept?.bad.found);
@@ -108,12 +113,21 @@ export async function evaluate(
         : {}),
       ...(pooled ? { scoredBy: "pooled" } : { scoredBy: "exact", threshold }),
     });
-    kept?.remove();
+    if (kept !== undefined) (options.keep?.finished ?? call)(kept.remove);
     return evaluation;
+  } catch (error) {
+    const done = kept?.keeper.pairs() ?? 0;
+    if (context.signal.aborted && done > 0)
+      context.note(`the scores of ${shareOf(done, shape)} are kept: the same line goes on with them`);
+    throw error;
   } finally {
     keeper?.close();
   }
 }
+
+const call = (work: () => void): void => {
+  work();
+};
 
 /** Columns in the scorer's order of captions -> in their own. */
 function unordered(plane: Float32Array, order: Int32Array): Float32Array {

@@ -6,7 +6,7 @@ export function duration(seconds: number): string {
   return seconds < 5400 ? `${(seconds / 60).toFixed(0)} min` : `${(seconds / 3600).toFixed(1)} h`;
 }
 
-/** Counts work done since now; `note` tells the speed and what is left of `total`. What was done before is skipped: it took no time. */
+/** Counts work done since now; `note` tells the speed and what is left of `total`, once there is something to tell. What was done before is skipped: it took no time. */
 export function timeLeft(total: number): {
   advance(count: number): number;
   skip(count: number): number;
@@ -21,6 +21,7 @@ export function timeLeft(total: number): {
       return (done += count);
     },
     note: (unit) => {
+      if (done === skipped) return ""; // nothing has been timed yet
       const perSecond = (done - skipped) / Math.max((performance.now() - start) / 1000, 1e-3);
       const speed = perSecond < 10 ? perSecond.toFixed(1) : Math.round(perSecond).toLocaleString("en");
       return `${speed} ${unit}/s, ${duration((total - done) / Math.max(perSecond, 1e-9))} left`;

@@ -41,6 +41,14 @@ export interface ScoreKeeper {
   close(): void;
 }
 
+/** Scores that stay on the disk. */
+export interface FolderKeeper extends ScoreKeeper {
+  /** Pairs that were there already. */
+  found: number;
+  /** Pairs that are there now. */
+  pairs(): number;
+}
+
 export interface KeeperShape {
   images: number;
   captions: number;
@@ -70,17 +78,17 @@ export function keepInMemory({ images, captions, planes }: KeeperShape): ScoreKe
 
 /**
  * In a folder: `scores-K.f32` a plane [images, captions], `identity.json` what they are the scores of, and `blocks.jsonl`, one finished block
- * a line, written only once its scores are on the disk. A folder of the same identity goes on when `resume` is set; anything else
+ * a line, written only once its scores are on the disk. A folder of the same identity goes on, unless `fresh` is set; anything else
  * in it makes place. Throws AmsError where the folder cannot be written.
  */
 export function keepInFolder(
   folder: string,
   { images, captions, planes }: KeeperShape,
-  { identity, resume }: { identity: string; resume: boolean },
-): ScoreKeeper & { found: number } {
+  { identity, fresh = false }: { identity: string; fresh?: boolean },
+): FolderKeeper {
   const [identityFile, journalFile] = [path.join(folder, "identity.json"), path.join(folder, "blocks.jsonl")];
   const same =
-    resume && existsSync(journalFile) && existsSync(identityFile) && readFileSync(identityFile, "utf8") === identity;
+    !fresh && existsSync(journalFile) && existsSync(identityFile) && readFileSync(identityFile, "utf8") === identity;
   if (!same) rmSync(folder, { recursive: true, force: true });
   const files = writing(folder, () => {
     mkdirSync(folder, { recursive: true });
@@ -112,9 +120,12 @@ export function keepInFolder(
     });
     pending = [];
   };
+  const pairs = (): number =>
+    covered.reduce((sum, ranges) => sum + ranges.reduce((n, [from, to]) => n + to - from, 0), 0);
   return {
     planes,
-    found: covered.reduce((sum, ranges) => sum + ranges.reduce((n, [from, to]) => n + to - from, 0), 0),
+    found: pairs(),
+    pairs,
     reaches: (from) =>
       covered.reduce(
         (least, ranges) => Math.min(least, ranges.find(([a, b]) => a <= from && from < b)?.[1] ?? from),
@@ -196,7 +207,7 @@ function readFully(file: number, values: Float32Array, position: number): void {
     if (got === 0) {
       throw new AmsError(`the kept scores end at byte ${position + done}`, {
         where: "the folder of an interrupted evaluation",
-        hint: "score anew: the same command without --resume",
+        hint: "score anew: the same command with --fresh",
       });
     }
     done += got;

@@ -1,6 +1,6 @@
 /** Blocks: the same scores whatever their size, and an interrupted evaluation that goes on. */
 import assert from "node:assert/strict";
-import { appendFileSync, existsSync, mkdtempSync, readdirSync, rmSync, truncateSync } from "node:fs";
+import { appendFileSync, existsSync, mkdtempSync, readdirSync, rmSync, truncateSync, utimesSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -104,7 +104,7 @@ describe("kept blocks", () => {
     keepInFolder(
       path.join(folder, "kept"),
       { images: source.images, captions: source.captions, planes },
-      { identity, resume },
+      { identity, fresh: !resume },
     );
 
   test("are not scored again, also with other blocks, and give the same scores to the last bit", async () => {
@@ -171,7 +171,7 @@ describe("kept blocks", () => {
     }
     truncateSync(path.join(folder, "kept", "scores-1.f32"), 3);
     const damaged = open(source, true);
-    const says = (error: unknown): boolean => error instanceof AmsError && /without --resume/.test(error.hint ?? "");
+    const says = (error: unknown): boolean => error instanceof AmsError && /with --fresh/.test(error.hint ?? "");
     await assert.rejects(scoreAll(source, { keeper: damaged }, silentContext), says);
     damaged.close();
   });
@@ -185,15 +185,40 @@ describe("an evaluation that was interrupted", () => {
     const model = await sample.model();
     const options = { scales: true, imageBlock: 1, way: "fused" } as const;
     const whole = await evaluate(model, sample.dataset, options, silentContext);
-    const keep = { folder: scoring(), resume: false };
-    await assert.rejects(evaluate(model, sample.dataset, { ...options, keep }, stopAfter(2)), /stopped/);
-    assert.equal(kept().length, 1);
+    const keep = { folder: scoring() };
     const notes: string[] = [];
-    const context = { ...silentContext, note: (line: string) => notes.push(line) };
-    const resumed = await evaluate(model, sample.dataset, { ...options, keep: { ...keep, resume: true } }, context);
+    const note = (line: string): unknown => notes.push(line);
+    const stopping = stopAfter(2);
+    await assert.rejects(evaluate(model, sample.dataset, { ...options, keep }, { ...stopping, note }), /stopped/);
+    assert.equal(kept().length, 1);
+    assert.equal(notes.pop(), "the scores of 22 of 66 pairs are kept: the same line goes on with them");
+    const progress: string[] = [];
+    const context = { ...silentContext, note, progress: (told: { note?: string }) => progress.push(told.note ?? "") };
+    const removals: (() => void)[] = [];
+    const held = { ...keep, finished: (remove: () => void) => removals.push(remove) };
+    const resumed = await evaluate(model, sample.dataset, { ...options, keep: held }, context);
     assert.match(notes.join("\n"), /going on with the scores of 22 of 66 pairs/);
+    assert.ok(
+      progress.every((text) => !/0\.0 pairs|\d{6,} h/.test(text)),
+      progress.join("; "),
+    );
     assert.deepEqual(resumed.scores, whole.scores);
     assert.deepEqual(resumed.scales, whole.scales);
+    assert.equal(kept().length, 1, "the caller may need them still");
+    await evaluate(model, sample.dataset, { ...options, keep: { ...held, fresh: true } }, context);
+    assert.equal(notes.length, 1, "nothing to go on with after --fresh");
+    for (const remove of removals) remove();
+    assert.deepEqual(kept(), []);
+  });
+
+  test("is forgotten after a month", async () => {
+    const model = await sample.model();
+    const keep = { folder: scoring() };
+    await assert.rejects(evaluate(model, sample.dataset, { keep, imageBlock: 1 }, stopAfter(2)), /stopped/);
+    const [name = ""] = kept();
+    const long = new Date(Date.now() - 40 * 24 * 3600_000);
+    utimesSync(path.join(scoring(), name, "blocks.jsonl"), long, long);
+    await evaluate(model, sample.dataset, { keep, images: 2 }, silentContext);
     assert.deepEqual(kept(), []);
   });
 
@@ -201,7 +226,7 @@ describe("an evaluation that was interrupted", () => {
     const [model, other] = [await sample.model(), await sample.model()];
     const bias = other.parameters.get("img.fc1.bias")!;
     bias.assign(tf.add(bias, 0.1));
-    const keep = { folder: scoring(), resume: false };
+    const keep = { folder: scoring() };
     await assert.rejects(evaluate(model, sample.dataset, { keep, imageBlock: 1 }, stopAfter(2)), /stopped/);
     for (const [which, options] of [
       [other, {}],
@@ -226,7 +251,7 @@ describe("an evaluation that was interrupted", () => {
     );
     const broken = { ...sample.dataset, splits: { test: items } };
     const options = { onBadImage: "skip", imageBlock: 1 } as const;
-    const keep = { folder: scoring(), resume: false };
+    const keep = { folder: scoring() };
     await assert.rejects(evaluate(model, broken, { ...options, keep }, stopAfter(2)), /stopped/);
     const resumed = await evaluate(model, broken, { ...options, keep: { ...keep, resume: true } }, silentContext);
     assert.equal(resumed.images, 5);

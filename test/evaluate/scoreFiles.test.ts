@@ -1,6 +1,6 @@
 /** Score matrices in files, to and from NumPy; ensembles; the verbs that read them. */
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -10,7 +10,7 @@ import { createSession } from "../../src/commands/session.js";
 import { commands } from "../../src/commands/table.js";
 import { compareCommand } from "../../src/commands/verbs/compare.js";
 import { evalCommand } from "../../src/commands/verbs/eval.js";
-import { silentContext } from "../../src/context.js";
+import { silentContext, type Context } from "../../src/context.js";
 import { closeImageWorkers } from "../../src/data/imagePool.js";
 import { displaySymbol } from "../../src/display.js";
 import { startEngine } from "../../src/engine/index.js";
@@ -166,8 +166,15 @@ describe("eval", () => {
     await refused(ams("eval", "--scores", "bare.npy"), /bare\.owner\.npy is not beside them[^]*--captions-per-image N/);
     await refused(
       ams("eval", "--scores", "bare.npy", "--captions-per-image", "1"),
-      /caption 2 is said to belong to image 2/,
+      /2 images x 4 captions are not 1 captions an image/,
     );
+    writeNpy(file("turned.npy"), [4, 2], Float32Array.of(1, 0, 1, 0, 0, 1, 0, 1));
+    await refused(ams("eval", "--scores", "turned.npy", "--captions-per-image", "2"), /the other way round/);
+    saveScores(file("owned.npy"), given());
+    await refused(ams("eval", "--scores", "owned.npy", "--captions-per-image", "2"), /2 images x 3 captions/);
+    writeNpy(file("mixed.npy"), [2, 4], Float32Array.of(1, 0, 1, 0, 0, 1, 0, 1));
+    writeNpy(file("mixed.owner.npy"), [4], Int32Array.of(0, 1, 0, 1));
+    await refused(ams("eval", "--scores", "mixed.npy", "--captions-per-image", "2"), /caption 1 belongs to image 1/);
     await refused(ams("eval", "--scores", "bare.npy", "--scales"), /without --scales/);
     await refused(ams("eval", "--scores", "bare.npy", "--images", "1"), /without --images/);
   });
@@ -202,6 +209,38 @@ describe("eval", () => {
     assert.deepEqual((await ams("eval", "--scores", "both.npy")).t2i, both.t2i);
   });
 
+  test("keeps what is scored until the whole line is done: an ensemble's first model, and what could not be saved", async () => {
+    const kept = (): number => (existsSync(file("scoring")) ? readdirSync(file("scoring")).length : 0);
+    const notes: string[] = [];
+    const controller = new AbortController();
+    const stops: Context = {
+      ...silentContext,
+      signal: controller.signal,
+      note: (line) => {
+        notes.push(line);
+        if (line === "scoring with two") controller.abort(new Error("stopped by the user"));
+      },
+    };
+    const named = { data: sample.dataset, checkpoint: ["one", "two"] };
+    const options = checkOptions(evalCommand, named) as never;
+    await assert.rejects(evalCommand.run(options, stops, createSession(folder)), /stopped/);
+    assert.equal(kept() > 0, true);
+    notes.length = 0;
+    const context = { ...silentContext, note: (line: string) => notes.push(line) };
+    await evalCommand.run(options, context, createSession(folder));
+    assert.match(notes.join("\n"), /scoring with one\ngoing on with the scores of 66 of 66 pairs/);
+    assert.equal(kept(), 0);
+
+    writeFileSync(file("afile"), "");
+    await refused(ams("eval", "--checkpoint", "one", "--save", "afile/x.npy"), /x\.npy|afile/);
+    assert.equal(kept(), 0, "refused before any work");
+  });
+
+  test("--pooled refuses what only the exact score has", async () => {
+    for (const flags of [["--scales"], ["--memory", "1"], ["--threshold", "0.1"], ["--fresh"], ["--resume"]])
+      await refused(ams("eval", "--pooled", ...flags), new RegExp(`${flags[0]!} has no effect`));
+  });
+
   test("refuses ensembles of different galleries, and what means are not", async () => {
     const ensemble = openEnsemble();
     ensemble.add("a", given());
@@ -222,6 +261,15 @@ describe("compare", () => {
     const mixed = checkOptions(compareCommand, { data: sample.dataset, sides: ["one", readBack("two.npy")] });
     const found = await compareCommand.run(mixed as never, silentContext, createSession(folder));
     assert.deepEqual(found.measures, files.measures);
+  });
+
+  test("refuses before any work what is not there, and a model on another gallery than the scores", async () => {
+    const worked: Context = { ...silentContext, note: (line) => assert.fail(`worked: ${line}`) };
+    const compare = (sides: unknown[], more: object = {}): Promise<unknown> =>
+      compareCommand.run(checkOptions(compareCommand, { data: sample.dataset, sides, ...more }) as never, worked, createSession(folder)); // prettier-ignore
+    await refused(compare(["one", "nobody"]), /there is no model "nobody"/);
+    for (const sides of [["one", readBack("two.npy")], [readBack("two.npy"), "one"]])
+      await refused(compare(sides, { images: 4 }), /one would be evaluated on 4 images x 7 captions, and two\.npy is of 6 x 11\n[^]*--images 6/); // prettier-ignore
   });
 
   const readBack = (name: string): Evaluation => {

@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
 import type { Context } from "../../context.js";
+import type { Item } from "../../data/dataset.js";
 import { AmsError } from "../../errors.js";
 import type { Comparison, Evaluation } from "../../evaluate/index.js";
 import { displaySymbol, type MimeBundle } from "../../display.js";
@@ -10,7 +11,7 @@ import { amsHome } from "../../paths.js";
 import { defineCommand, option } from "../command.js";
 import { dataAliases, dataOptions, splitOf, wantDataset } from "../datasets.js";
 import { wantEngine } from "../engines.js";
-import { loadModel } from "../models.js";
+import { checkpointFolder, loadModel } from "../models.js";
 import { findRun, readSteps, runFolder, type StoredRun } from "../runList.js";
 import { scoreReader } from "../scoreFiles.js";
 import type { Compared } from "../results.js";
@@ -46,7 +47,10 @@ export const compareCommand = defineCommand({
     }),
     folds: option(z.int().min(2).optional(), { help: "also as means over N folds", value: "N" }),
     pooled: option(z.boolean().default(false), { help: "models: by pooled features, as search's first stage scores" }),
-    resume: option(z.boolean().default(false), { help: "models: go on with the blocks that an interrupt has kept" }),
+    resume: option(z.boolean().default(false), {
+      help: "models: go on with the blocks that an interrupt has kept, as it does anyway, and say so where there are none",
+    }),
+    fresh: option(z.boolean().default(false), { help: "models: begin anew, whatever an interrupt has kept" }),
   },
   positional: { option: "sides" },
   aliases: dataAliases,
@@ -69,17 +73,20 @@ export const compareCommand = defineCommand({
     const models = [a, b].filter((side) => typeof side === "string" && !isScoreFile(side, session));
     const { compareEvaluations } = await import("../../evaluate/index.js");
     const read = files.length > 0 ? await scoreReader(options, context, session) : undefined;
-    const evaluateSide = async (side: Side): Promise<Evaluation> => {
-      if (typeof side !== "string") return side;
-      if (read !== undefined && isScoreFile(side, session)) return read(side, options.folds);
-      return evaluateModel(side, options, context, session);
-    };
-    const first = await evaluateSide(a);
-    const second = await evaluateSide(b);
+    const finished: (() => void)[] = [];
+    const work = { ...options, finished: (remove: () => void) => void finished.push(remove) };
+    /** What is there already, at once: a model is then only evaluated on a gallery of that size. */
+    const known = (side: Side): Evaluation | undefined =>
+      typeof side !== "string" ? side : read !== undefined && isScoreFile(side, session) ? read(side, options.folds) : undefined; // prettier-ignore
+    for (const side of models) checkpointFolder(session, side as string); // throws where there is none
+    const there = [known(a), known(b)] as const;
+    const first = there[0] ?? (await evaluateModel(a as string, there[1], work, context, session));
+    const second = there[1] ?? (await evaluateModel(b as string, first, work, context, session));
     const name = (side: Side, letter: string): string => (typeof side === "string" ? side : (side.name ?? letter));
     const runs = models.length === 2 && isRun(a) && isRun(b) ? ([findRun(a), findRun(b)] as const) : undefined;
     const records = runs === undefined ? undefined : differingRecords(...runs);
     const comparison = compareEvaluations(first, second, [name(a, "A"), name(b, "B")], records);
+    for (const remove of finished) remove();
     return runs === undefined ? comparison : withCurves(comparison, runs);
   },
   json: (comparison) => comparison.toJSON(),
@@ -101,20 +108,22 @@ type CompareOptions = Parameters<(typeof compareCommand)["run"]>[0];
 
 async function evaluateModel(
   checkpoint: string,
-  options: CompareOptions,
+  other: Evaluation | undefined,
+  options: CompareOptions & { finished: (remove: () => void) => void },
   context: Context,
   session: Session,
 ): Promise<Evaluation> {
-  const { split = "test", images, captionsPerImage, folds, pooled, resume } = options;
-  const { evaluate } = await import("../../evaluate/index.js");
+  const { split = "test", images, captionsPerImage, folds, pooled, resume, fresh, finished } = options;
+  const { chosenItems, evaluate } = await import("../../evaluate/index.js");
   const { disposeModel } = await import("../../model/ams.js");
   await wantEngine(context, session);
   const dataset = await wantDataset(options, context, session);
   splitOf(dataset, split);
+  if (other !== undefined) refuseOtherGallery(checkpoint, chosenItems(dataset, split, options), other);
   const model = await loadModel(checkpoint, context, session);
   try {
     context.note(`evaluating ${checkpoint}`);
-    const keep = { folder: path.join(amsHome(), "scoring"), resume };
+    const keep = { folder: path.join(amsHome(), "scoring"), fresh, resume, finished };
     return await evaluate(
       model,
       dataset,
@@ -132,6 +141,20 @@ async function evaluateModel(
   } finally {
     disposeModel(model);
   }
+}
+
+/** Before the work: a model on another gallery than what it is compared with. */
+function refuseOtherGallery(checkpoint: string, items: readonly Item[], other: Evaluation): void {
+  const captions = items.reduce((sum, item) => sum + item.captions.length, 0);
+  if (items.length === other.images && captions === other.owner.length) return;
+  const each = other.owner.length / other.images;
+  throw new AmsError(
+    `${checkpoint} would be evaluated on ${items.length} images x ${captions} captions, and ${other.name ?? "the other side"} is of ${other.images} x ${other.owner.length}`,
+    {
+      where: "ams compare",
+      hint: `choose the same gallery: --split, --images ${other.images}${Number.isInteger(each) ? ` and --captions-per-image ${each}` : ""}`,
+    },
+  );
 }
 
 /** Adds the curves of both trainings, where both have made steps. */

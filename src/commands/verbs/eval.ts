@@ -5,6 +5,7 @@ import type { Context } from "../../context.js";
 import type { EvaluateOptions, Evaluation } from "../../evaluate/index.js";
 import type { Model } from "../../model/ams.js";
 import { amsHome } from "../../paths.js";
+import { checkPlace } from "../../writing.js";
 import { defineCommand, option, optionDetails } from "../command.js";
 import { dataAliases, dataOptions, splitOf, wantDataset } from "../datasets.js";
 import { wantEngine } from "../engines.js";
@@ -21,7 +22,7 @@ export const evalCommand = defineCommand({
   about:
     "Scores every image of the split with every caption at every scale. R@K is the percentage of queries with a right answer among the first K; " +
     "rSum the sum of the six. Equal scores count against the right answer; the intervals are 95 % bootstraps over images. " +
-    "An interrupt keeps the finished blocks: the same line with --resume goes on.",
+    "An interrupt keeps the finished blocks: the same line goes on with them.",
   options: {
     ...dataOptions,
     ...modelOptions,
@@ -61,10 +62,11 @@ export const evalCommand = defineCommand({
       value: "GB",
     }),
     resume: option(z.union([z.boolean(), z.string()]).optional(), {
-      help: "go on with the blocks that an interrupted evaluation has kept; with a value, as published, the same as --checkpoint",
+      help: "go on with the blocks that an interrupted evaluation has kept, as it does anyway, and say so where there are none; with a value, as published, the same as --checkpoint",
       value: "NAME|DIR|FILE",
       complete: "model",
     }),
+    fresh: option(z.boolean().default(false), { help: "begin anew, whatever an interrupted evaluation has kept" }),
     save: option(z.string().optional(), {
       help: "write the scores to this .npy (NumPy) or .safetensors file; --scores, compare and NumPy read it",
       value: "FILE",
@@ -101,13 +103,20 @@ export const evalCommand = defineCommand({
   run: async (options, context, session): Promise<Evaluation> => {
     const save = options.save === undefined ? undefined : resolvePath(session, options.save);
     const { checkSaveName, saveScores } = await import("../../evaluate/index.js");
-    if (save !== undefined) checkSaveName(save); // before the work, not after it
+    if (save !== undefined) {
+      // Before the work, not after it.
+      checkSaveName(save);
+      checkPlace(save);
+    }
     refuseSaveScales(options);
+    refuseForPooled(options);
+    const finished: (() => void)[] = [];
     const evaluation =
       options.scores === undefined
-        ? await evaluateModels(options, context, session)
+        ? await evaluateModels(options, (remove) => finished.push(remove), context, session)
         : await evaluateGiven(list(options.scores), options, context, session);
     if (save !== undefined) context.note(`saved ${saveScores(save, evaluation).join(" and ")}`);
+    for (const remove of finished) remove();
     return evaluation;
   },
   json: (evaluation) => evaluation.toJSON(),
@@ -118,8 +127,13 @@ type EvalOptions = Parameters<(typeof evalCommand)["run"]>[0];
 const list = <T>(value: T | T[] | undefined): T[] =>
   value === undefined ? [] : Array.isArray(value) ? value : [value];
 
-/** One model, or the mean of the scores of several. */
-async function evaluateModels(options: EvalOptions, context: Context, session: Session): Promise<Evaluation> {
+/** One model, or the mean of the scores of several. `finished` is given what removes the scores that were kept on the way. */
+async function evaluateModels(
+  options: EvalOptions,
+  finished: (remove: () => void) => void,
+  context: Context,
+  session: Session,
+): Promise<Evaluation> {
   const { split = "test", images, captionsPerImage, threshold, pooled, memory, folds, scales } = options;
   const checkpoints = checkpointsOf(options);
   if (checkpoints.length > 1) refuseForEnsembles(options);
@@ -130,7 +144,9 @@ async function evaluateModels(options: EvalOptions, context: Context, session: S
   splitOf(dataset, split);
   const keep = {
     folder: path.join(amsHome(), "scoring"),
-    resume: options.resume !== undefined && options.resume !== false,
+    fresh: options.fresh,
+    resume: options.resume === true,
+    finished,
   };
   const save = options.save === undefined ? undefined : resolvePath(session, options.save);
   const onScale: EvaluateOptions["onScale"] = (scale, scores, count, owner) => {
@@ -156,11 +172,7 @@ async function evaluateModels(options: EvalOptions, context: Context, session: S
         ...(threshold === undefined ? {} : { threshold }),
       },
       context,
-    ).catch((error: unknown) => {
-      if (context.signal.aborted && !pooled)
-        context.note("the finished blocks are kept: the same line with --resume goes on");
-      throw error;
-    });
+    );
   if (checkpoints.length > 1) {
     const { disposeModel } = await import("../../model/ams.js");
     const ensemble = openEnsemble();
@@ -225,6 +237,17 @@ function refuseForEnsembles({ pointing, words, scales, saveScales, model }: Eval
   });
 }
 
+function refuseForPooled(options: EvalOptions): void {
+  if (!options.pooled) return;
+  const exactOnly = ["threshold", "memory", "scales", "fresh"] as const;
+  const extra = options.resume === true ? "resume" : exactOnly.find((name) => options[name] !== undefined && options[name] !== false); // prettier-ignore
+  if (extra === undefined) return;
+  throw new AmsError(`pooled scores are one number a pair, computed at once: --${extra} has no effect on them`, {
+    where: `ams eval --pooled --${extra}`,
+    hint: `leave out --${extra}, or --pooled`,
+  });
+}
+
 function refuseSaveScales({ saveScales, save, pooled }: EvalOptions): void {
   if (!saveScales || (save !== undefined && !pooled)) return;
   throw new AmsError(pooled ? "pooled scores have no scales to save" : "--save-scales needs a file to save beside", {
@@ -241,7 +264,7 @@ async function evaluateGiven(
   session: Session,
 ): Promise<Evaluation> {
   const { folds, images, data } = options;
-  const modelOnly = ["checkpoint", "model", "threshold", "pooled", "pointing", "words", "scales", "saveScales", "memory", "resume", "skipBadImages"] as const; // prettier-ignore
+  const modelOnly = ["checkpoint", "model", "threshold", "pooled", "pointing", "words", "scales", "saveScales", "memory", "resume", "fresh", "skipBadImages"] as const; // prettier-ignore
   const extra =
     modelOnly.find((name) => options[name] !== undefined && options[name] !== false) ??
     (images !== undefined && data === undefined ? "images" : undefined);

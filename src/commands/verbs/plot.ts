@@ -248,7 +248,16 @@ async function evaluations(options: PlotOptions, context: Context, session: Sess
     result.push(
       found ??
         (await evalCommand.run(
-          { ...options, split, pooled: false, pointing: false, scales: false, saveScales: false, words: undefined },
+          {
+            ...options,
+            split,
+            pooled: false,
+            pointing: false,
+            scales: false,
+            saveScales: false,
+            fresh: false,
+            words: undefined,
+          },
           context,
           session,
         )),
@@ -294,6 +303,7 @@ async function evaluationWith(
     pointing: part === "pointing",
     scales: part === "scales",
     saveScales: false,
+    fresh: false,
     words: undefined,
   };
   return evalCommand.run({ ...options, split, ...asked }, context, session);
