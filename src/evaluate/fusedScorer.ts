@@ -4,7 +4,7 @@ import path from "node:path";
 import { Worker } from "node:worker_threads";
 import * as tf from "@tensorflow/tfjs-core";
 import { AmsError } from "../errors.js";
-import { control, shareOf, stages, tileLayout } from "./fusedShare.js";
+import { control, none, shareOf, stages, tileLayout } from "./fusedShare.js";
 import { gramOf, wordRows, type PairScorer, type ScorerShape } from "./pairScorer.js";
 import { propagationOf } from "./tensorScorer.js";
 import { maximumBytes, sharedMemory } from "./wasmKernels.js";
@@ -28,8 +28,13 @@ interface Captions {
   propagation?: Float32Array;
 }
 
+/** Seconds without any thread's sign of life after which it is given up: one image takes a fraction of one. */
+const patience = 300;
+
 export interface FusedOptions {
   threads?: number | undefined;
+  /** The threads' script, for tests. */
+  script?: string;
   /** Who computes the context norms e^T G e: the engine's products, where they are far faster than WebAssembly's, or the threads. */
   norms: "engine" | "threads";
 }
@@ -42,7 +47,11 @@ export interface FusedOptions {
  */
 export function openFusedScorer(
   shape: ScorerShape,
-  { threads = Math.min(availableParallelism(), 8), norms }: FusedOptions,
+  {
+    threads = Math.min(availableParallelism(), 8),
+    script = path.join(__dirname, "fusedWorker.js"),
+    norms,
+  }: FusedOptions,
 ): PairScorer<Images, Captions> {
   const layout = tileLayout({ ...shape, threads, engineNorms: norms === "engine" });
   if (4 * layout.total > maximumBytes) {
@@ -57,7 +66,8 @@ export function openFusedScorer(
   const ownShare = shareOf(memory, layout, 0);
   const workers = Array.from({ length: threads - 1 }, (_, k) => {
     const workerData = { memory, layout, index: k + 1 };
-    const worker = new Worker(path.join(__dirname, "fusedWorker.js"), { workerData });
+    const worker = new Worker(script, { workerData });
+    worker.on("error", () => undefined); // e.g. no memory for another thread: the others do its share
     worker.unref();
     return worker;
   });
@@ -65,16 +75,18 @@ export function openFusedScorer(
 
   const runShares = (stage: number): void => {
     whole[control.stage] = stage;
-    Atomics.store(whole, control.finished, 0);
     Atomics.store(whole, control.next, 0);
     Atomics.add(whole, control.generation, 1);
     Atomics.notify(whole, control.generation);
     ownShare();
-    for (;;) {
+    // All images are taken; those who have begun may be at theirs. Who never began (a thread that could not start) is not missed.
+    for (let waits = 0; ;) {
       const finished = Atomics.load(whole, control.finished);
-      if (finished === workers.length) break;
-      Atomics.wait(whole, control.finished, finished, 1000);
+      if (finished === Atomics.load(whole, control.begun)) break;
+      if (Atomics.wait(whole, control.finished, finished, 1000) !== "timed-out") waits = 0;
+      else if (++waits >= patience) throw new Error("a scoring thread does not answer any more");
     }
+    Atomics.store(whole, control.next, none);
     if (whole[control.failed] !== 0) throw new Error("a scoring thread failed");
   };
 

@@ -42,6 +42,8 @@ export interface TileLayout extends TileShape {
 /** Whole numbers at the start of the memory: the handshake and the task. */
 export const control = {
   generation: 0,
+  /** Threads that have begun, and that have finished, a stage: counted on and on. A thread that is late takes part in none, or in the next one. */
+  begun: 10,
   finished: 1,
   failed: 2,
   images: 3,
@@ -53,6 +55,9 @@ export const control = {
   stage: 9,
   length: 64,
 };
+
+/** The next image where there is none to take, between two stages. */
+export const none = 2 ** 30;
 
 /** A tile in one go, or up to the attention weights and from the context norms on. */
 export const stages = { whole: 0, branches: 1, finish: 2 };
@@ -103,17 +108,18 @@ export function shareOf(memory: SharedMemory, layout: TileLayout, index: number)
   const norm = layout.scratch + index * layout.scratchEach;
   const best = norm + columns;
   return () => {
-    const stage = whole[control.stage]!;
-    const images = whole[control.images]!;
-    const captions = whole[control.captions]!;
-    const words = whole[control.words]!;
-    const threshold = floats[control.threshold]!;
-    const propagate = whole[control.propagate] === 1;
-    const stride = images * columns;
     // Threads take the next image when they are ready: on a busy machine equal shares would wait for the slowest.
     for (;;) {
       const image = Atomics.add(whole, control.next, 1);
+      // After the image: what it is taken from stays as it is until its thread has finished.
+      const stage = whole[control.stage]!;
+      const images = whole[control.images]!;
       if (image >= images) break;
+      const captions = whole[control.captions]!;
+      const words = whole[control.words]!;
+      const threshold = floats[control.threshold]!;
+      const propagate = whole[control.propagate] === 1;
+      const stride = images * columns;
       const holder = layout.engineNorms ? image : index;
       const [records, weights] = [
         layout.records + holder * layout.recordsEach,

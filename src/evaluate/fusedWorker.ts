@@ -10,6 +10,7 @@ for (let seen = 0; ;) {
   Atomics.wait(state, control.generation, seen);
   seen = Atomics.load(state, control.generation);
   if (seen < 0) break; // the scorer is closed
+  Atomics.add(state, control.begun, 1);
   try {
     work();
   } catch {

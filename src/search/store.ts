@@ -88,7 +88,7 @@ export interface Store {
   /** Removes captions whose image was not written because the process ended in between; returns how many. */
   removeOrphans(): Promise<number>;
   /** Joins many small writes and frees what was deleted, where that is worth it. */
-  tidy(deleted: number): Promise<void>;
+  tidy(deleted: number, readableFor?: number): Promise<void>;
   close(): void;
 }
 
@@ -279,9 +279,9 @@ function storeOf(
       await writes(() => deleteRows(captions, [...orphans]));
       return before - (await captions.countRows());
     },
-    tidy: (deleted) =>
+    tidy: (deleted, readableFor = readable) =>
       writes(async () => {
-        const before = new Date(Date.now() - readable);
+        const before = new Date(Date.now() - readableFor);
         for (const table of [images, captions]) {
           const { numFragments } = (await table.stats()).fragmentStats;
           const many = deleted > 0.1 * (await table.countRows()) || numFragments > 100;

@@ -2,7 +2,7 @@
 import { after, before, describe, test } from "node:test";
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
@@ -278,6 +278,28 @@ describe("an index is refused", () => {
     mkdirSync(empty);
     assert.throws(() => imagesOfFolder(empty), threeLines(/no pictures/));
     assert.throws(() => imagesOfFolder(path.join(empty, "none")), threeLines(/cannot be read/));
+  });
+});
+
+describe("an index that is tidied up", () => {
+  const bytesOf = (folder: string): number =>
+    readdirSync(folder, { recursive: true, encoding: "utf8" }).reduce((sum, name) => sum + statSync(path.join(folder, name)).size, 0); // prettier-ignore
+
+  test("leaves a search that is open its files, and gives the space back later", async () => {
+    const folder = newFolder();
+    const gallery = imagesOfFolder(manyPictures(30));
+    await build(folder, { gallery });
+    const full = bytesOf(folder);
+    const open = await openGallery(model, folder);
+    const removed = gallery.items.slice(0, 25).map(({ image }) => image);
+    await buildIndex(model, { folder, remove: removed }, silentContext);
+    assert.equal((await search(model, open, { text: "a red square" }, 5, silentContext)).hits.length, 5);
+    open.close();
+    const store = await openStore(folder);
+    await store.tidy(0, 0);
+    store.close();
+    assert.ok(bytesOf(folder) < 0.5 * full, `${String(bytesOf(folder))} of ${String(full)} bytes`);
+    assert.equal((await content(folder)).ids.length, 5);
   });
 });
 
