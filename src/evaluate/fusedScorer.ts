@@ -64,13 +64,11 @@ export function openFusedScorer(
   const whole = new Int32Array(memory.buffer);
   whole.fill(-1, layout.mask, layout.mask + shape.regions);
   const ownShare = shareOf(memory, layout, 0);
-  const workers = Array.from({ length: threads - 1 }, (_, k) => {
-    const workerData = { memory, layout, index: k + 1 };
-    const worker = new Worker(script, { workerData });
+  for (let index = 1; index < threads; index++) {
+    const worker = new Worker(script, { workerData: { memory, layout, index } });
     worker.on("error", () => undefined); // e.g. no memory for another thread: the others do its share
     worker.unref();
-    return worker;
-  });
+  }
   const { columns } = layout;
 
   const runShares = (stage: number): void => {

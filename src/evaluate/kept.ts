@@ -38,7 +38,7 @@ export interface Kept {
   /** Images that could not be read, with the reason. */
   bad: { found: [number, string][]; add(item: number, reason: string): void };
   /** Removes the folder, once the evaluation is done. */
-  remove(): void;
+  remove: () => void;
 }
 
 /** Opens the folder of this model, gallery and threshold below `folder`, and says what is there to go on with. */

@@ -23,7 +23,7 @@ function tiles(norms: "engine" | "threads", threads: number, script?: string): n
         propagate: true,
         lengths: undefined,
         fold: undefined,
-      } as never);
+      });
       const scores = new Float32Array(count * captions);
       scorer.enter(images);
       void scorer.score(images, words, 0.1, scores, (b, c) => b * captions + c);

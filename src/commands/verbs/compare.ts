@@ -78,7 +78,7 @@ export const compareCommand = defineCommand({
     /** What is there already, at once: a model is then only evaluated on a gallery of that size. */
     const known = (side: Side): Evaluation | undefined =>
       typeof side !== "string" ? side : read !== undefined && isScoreFile(side, session) ? read(side, options.folds) : undefined; // prettier-ignore
-    for (const side of models) checkpointFolder(session, side as string); // throws where there is none
+    for (const side of models) checkpointFolder(session, side); // throws where there is none
     const there = [known(a), known(b)] as const;
     const first = there[0] ?? (await evaluateModel(a as string, there[1], work, context, session));
     const second = there[1] ?? (await evaluateModel(b as string, first, work, context, session));
