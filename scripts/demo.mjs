@@ -1,10 +1,9 @@
 // `npm run demo`: sets everything up, executes the tour with the kernel, writes it to out/ and says what was reached.
 import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
-import { spawn } from "node:child_process";
 import path from "node:path";
 import { setUp } from "./setup/index.mjs";
 import { environment, python, root } from "./setup/paths.mjs";
-import { bold, dim, execute, main, seconds, SetupError, step } from "./setup/steps.mjs";
+import { bold, dim, execute, main, runHere, seconds, SetupError, step } from "./setup/steps.mjs";
 
 const tour = path.join(root, "notebooks", "00-tour.ipynb");
 const out = path.join(root, "out");
@@ -22,7 +21,10 @@ await main(async () => {
   );
   mkdirSync(environment().IPYTHONDIR, { recursive: true }); // IPython warns when its folder is not there
   rmSync(results, { force: true });
-  const code = await executeTour();
+  const code = await runHere(python, [script("execute_notebook.py"), tour, executed], {
+    cwd: root,
+    env: environment(),
+  });
   await step("HTML page", (say) =>
     execute(python, [script("notebook_page.py"), executed, page], { cwd: root, env: environment(), say }).then(
       () => "",
@@ -44,24 +46,6 @@ await main(async () => {
 
 function script(name) {
   return path.join(root, "scripts", name);
-}
-
-/** Runs the executor in this terminal, so that it can redraw its line; Ctrl-C reaches it and the partial notebook is kept. */
-function executeTour() {
-  return new Promise((resolve, reject) => {
-    const ignore = () => undefined;
-    process.on("SIGINT", ignore);
-    const child = spawn(python, [script("execute_notebook.py"), tour, executed], {
-      cwd: root,
-      env: environment(),
-      stdio: "inherit",
-    });
-    child.on("error", reject);
-    child.on("close", (code) => {
-      process.off("SIGINT", ignore);
-      resolve(code ?? 1);
-    });
-  });
 }
 
 /** The tour's rows {what, split, images, i2t: {r1, r5, r10}, t2i: {...}, rsum} as aligned columns. */

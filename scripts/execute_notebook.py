@@ -93,6 +93,9 @@ def main():
     options = parser.parse_args()
 
     notebook = nbformat.read(options.notebook, as_version=4)
+    for cell in notebook.cells:  # what is stored there, so that a cell that is not reached has nothing
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
     client = Reporter(
         notebook,
         timeout=options.timeout,

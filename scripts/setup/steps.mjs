@@ -79,6 +79,20 @@ export function execute(file, args, { cwd, env, say = () => undefined, hint, all
   });
 }
 
+/** Runs a program in this terminal, so that it can redraw its line; resolves to its exit code. Ctrl-C reaches the program, which ends by itself. */
+export function runHere(file, args, { cwd, env }) {
+  return new Promise((resolve, reject) => {
+    const ignore = () => undefined;
+    process.on("SIGINT", ignore);
+    const child = spawn(file, args, { cwd, env, stdio: "inherit" });
+    child.on("error", reject);
+    child.on("close", (code) => {
+      process.off("SIGINT", ignore);
+      resolve(code ?? 1);
+    });
+  });
+}
+
 /** Runs a script's main function: a SetupError is shown as what, details and what to do, and ends with exit code 1. */
 export async function main(work) {
   try {
