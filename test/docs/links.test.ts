@@ -1,8 +1,9 @@
-/** Every link inside the documents leads somewhere: the file is there, and the heading behind a #. */
+/** The documents: every link leads somewhere, the README has every page and verb, the credits every package. */
 import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { describe, test } from "node:test";
+import { commands } from "../../src/commands/table.js";
 import { packageRoot } from "../../src/paths.js";
 
 const root = packageRoot();
@@ -57,6 +58,12 @@ describe("links of the documents", () => {
       [],
     );
   });
+});
+
+test("the README's table of verbs has every verb and no other", () => {
+  const section = /^## The verbs\n([^]*?)^## /m.exec(textOf("README.md"))?.[1] ?? "";
+  const rows = [...section.matchAll(/^\| `(\w+)` +\| /gm)].map(([, verb]) => verb!);
+  assert.deepEqual(rows.sort(), commands.map(({ name }) => name).sort());
 });
 
 test("docs/credits.md names every package that is needed at run time", () => {
