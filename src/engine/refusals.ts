@@ -1,5 +1,6 @@
 /** Why a machine cannot run an engine, and what is tried there instead. */
 import { AmsError } from "../errors.js";
+import { choosing } from "./environment.js";
 import { tensorflowVersion } from "./native/files.js";
 import { atLeast, surroundings, type Surroundings } from "./surroundings.js";
 import type { EngineName } from "./types.js";
@@ -75,19 +76,19 @@ function gpuRefusal(machine: Surroundings): Refusal | undefined {
   if (platform !== "linux") return { found: `there is no CUDA on ${systemName(machine)}`, hint: otherwise(machine) };
   if (arch !== "x64") {
     const native =
-      nativeRefusal(machine) === undefined ? "use the native engine: ams engine native" : otherwise(machine);
+      nativeRefusal(machine) === undefined ? `use the native engine: ${choosing("native")}` : otherwise(machine);
     return { found: `there are no CUDA wheels of TensorFlow for Linux on ${arch}`, hint: native };
   }
   const libc = libcRefusal(glibc, "2.27", otherwise(machine));
   if (libc !== undefined) return libc;
   if (nvidia === undefined) {
-    return { found: "there is no NVIDIA driver on this machine", hint: "use the native engine: ams engine native" };
+    return { found: "there is no NVIDIA driver on this machine", hint: `use the native engine: ${choosing("native")}` };
   }
   const { driver, gpus } = nvidia;
   if (driver !== undefined && !atLeast(driver, oldestDriver)) {
     return {
       found: `the NVIDIA driver ${driver} is too old for CUDA 12`,
-      hint: `install driver ${oldestDriver} or newer; until then: ams engine native`,
+      hint: `install driver ${oldestDriver} or newer; until then: ${choosing("native")}`,
     };
   }
   if (gpus === undefined) return undefined; // nobody to ask: TensorFlow itself finds out
@@ -102,13 +103,13 @@ function gpuRefusal(machine: Surroundings): Refusal | undefined {
   if (newest < oldestCompute) {
     return {
       found: `${first.name} has compute capability ${String(newest)}, TensorFlow's CUDA code starts at ${oldestCompute}.0`,
-      hint: "use the native engine: ams engine native",
+      hint: `use the native engine: ${choosing("native")}`,
     };
   }
   if (newest >= compiledCompute && driver !== undefined && !atLeast(driver, oldestCompilingDriver)) {
     return {
       found: `the NVIDIA driver ${driver} cannot compile TensorFlow's code for ${first.name}`,
-      hint: `install driver ${oldestCompilingDriver} or newer; until then: ams engine native`,
+      hint: `install driver ${oldestCompilingDriver} or newer; until then: ${choosing("native")}`,
     };
   }
   return undefined;

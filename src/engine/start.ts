@@ -1,6 +1,7 @@
 /** Chooses and starts the engine: every candidate proves that it computes before it is used. */
 import * as tf from "@tensorflow/tfjs-core";
 import { AmsError } from "../errors.js";
+import { choosing, environmentChoice } from "./environment.js";
 import { isInstalled } from "./native/files.js";
 import type { NativeOps } from "./native/ops.js";
 import { assertPossible, refusal } from "./refusals.js";
@@ -9,9 +10,9 @@ import { surroundings, type Surroundings } from "./surroundings.js";
 import { engineNames, type EngineInfo, type EngineName, type PassedOver } from "./types.js";
 
 export interface StartOptions {
-  /** Threads of the native engine; default: the number of cores. */
+  /** Threads of the native engine; default: AMS_THREADS, or the number of cores. */
   threads?: number;
-  /** On the GPU: products of float32 matrices in TF32 (default false); see `NativeOptions`. */
+  /** On the GPU: products of float32 matrices in TF32 (default: AMS_TF32, or false); see `NativeOptions`. */
   tf32?: boolean;
   /** The machine to decide for; default: this one. Tests give others. */
   machine?: Surroundings;
@@ -32,10 +33,10 @@ export function nativeOps(): NativeOps | undefined {
 }
 
 /**
- * Starts an engine and makes it tfjs's backend. `auto` keeps the one in use, or takes the first that works of: gpu (when
+ * Starts an engine and makes it tfjs's backend. `auto` keeps the one in use, or takes that of AMS_ENGINE, or the first that works of: gpu (when
  * installed), native, webgpu, wasm, plain; `passedOver` then says why a faster one is not used. Tensors of another engine move
  * over when they are used.
- * @throws AmsError when the engine that was named cannot be started.
+ * @throws AmsError when the engine that was named cannot be started, here or in AMS_ENGINE.
  */
 export async function startEngine(
   choice: EngineName | "auto" = "auto",
@@ -52,7 +53,7 @@ export async function startEngine(
   const asked = options.threads !== undefined || options.tf32 !== undefined;
   if (current !== undefined && (choice === "auto" || choice === current.name) && !asked) return current;
   // A change of settings concerns the engine in use.
-  const wanted = choice === "auto" && current !== undefined ? current.name : choice;
+  const wanted = choice === "auto" ? (current?.name ?? environmentChoice().engine ?? choice) : choice;
   starting = wanted === "auto" ? firstThatWorks(options) : start(wanted, options);
   try {
     current = await starting;
@@ -101,8 +102,7 @@ async function start(name: EngineName, options: StartOptions, named = true): Pro
     if (before !== undefined) await tf.setBackend(before);
     throw new AmsError(`the engine ${name} does not compute correctly: ${(error as Error).message}`, {
       where: info.detail,
-      hint:
-        name === "wasm" ? "use another engine, e.g.: ams engine plain" : "use another engine, e.g.: ams engine wasm",
+      hint: `use another engine, e.g.: ${choosing(name === "wasm" ? "plain" : "wasm")}`,
       cause: error,
     });
   }

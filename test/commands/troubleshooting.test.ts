@@ -9,6 +9,7 @@ import { packageRoot } from "../../src/paths.js";
 /** The files in which the doctor's findings and advice are written. */
 const sources = [
   "commands/verbs/doctor.ts",
+  "engine/environment.ts",
   "engine/report.ts",
   "engine/refusals.ts",
   "engine/start.ts",

@@ -14,7 +14,9 @@ export const engineCommand = defineCommand({
   about:
     "auto takes the fastest that works: gpu (TensorFlow with CUDA), native (TensorFlow on the CPU), webgpu (any other graphics " +
     "processor), wasm, plain JavaScript; each first proves itself on a small gradient with known numbers. install downloads " +
-    "TensorFlow for the CPU (214 MB), with --gpu for CUDA (2.6 GB), into the folder of everything generated.",
+    "TensorFlow for the CPU (214 MB), with --gpu for CUDA (2.6 GB), into the folder of everything generated, and replaces damaged files. " +
+    "A choice holds for one process, that is the kernel or this one command; the environment variables AMS_ENGINE, AMS_THREADS and " +
+    "AMS_TF32 (0 or 1) choose for every one, e.g.: AMS_ENGINE=native AMS_THREADS=4 ams train",
   options: {
     choice: option(z.enum(["auto", ...engineNames, "install"]).default("auto"), {
       help: "the engine to start, or install",
@@ -57,6 +59,9 @@ export const engineCommand = defineCommand({
           ["device", engine.device],
           ["detail", engine.detail],
           ["threads", String(engine.threads)],
+          ...(choice === "auto" || choice === "install"
+            ? []
+            : [["holds for", "this process; AMS_ENGINE, AMS_THREADS and AMS_TF32 choose for every command"]]),
           ["memory", engine.memory],
           ...(engine.tf32 === undefined ? [] : [["products", engine.tf32 ? "TF32" : "float32"]]),
           ...(engine.gflops === undefined ? [] : [["matrix product", `${engine.gflops.toPrecision(3)} GFLOP/s`]]),

@@ -5,6 +5,7 @@ import path from "node:path";
 import { promisify } from "node:util";
 import type { Context } from "../../context.js";
 import { AmsError } from "../../errors.js";
+import { choosing } from "../environment.js";
 import { surroundings } from "../surroundings.js";
 import { cc, framework, installCommand, nativeFolder, tensorflowVersion } from "./files.js";
 import { installInto, type InstallAround, type Installation } from "./installInto.js";
@@ -129,7 +130,7 @@ async function extract(
     if (sizes[name] === undefined)
       throw new AmsError(`the wheel has no ${name}`, {
         where: path.basename(file),
-        hint: "install again: ams engine install; until then use the WASM engine: ams engine wasm",
+        hint: `install again: ${installCommand.native}; until then use the WASM engine: ${choosing("wasm")}`,
       });
   }
   return sizes;

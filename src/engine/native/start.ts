@@ -4,6 +4,7 @@ import { AmsError } from "../../errors.js";
 import { mostThreads, type EngineInfo } from "../types.js";
 import { backendName, registerNative } from "./backend.js";
 import { gibibytes, machineMemory } from "../machineMemory.js";
+import { environmentChoice } from "../environment.js";
 import { gpuRemark, oldestDriver } from "../refusals.js";
 import type { Surroundings } from "../surroundings.js";
 import { findLibraries, installCommand, librariesFolder } from "./files.js";
@@ -15,7 +16,7 @@ export interface NativeOptions {
   threads?: number;
   /**
    * On GPUs since Ampere: products of float32 matrices round their inputs to TF32, several times faster and with 10 bits of
-   * mantissa. Default off, so that results agree with the CPU's, as in PyTorch.
+   * mantissa. Default: AMS_TF32, or off, so that results agree with the CPU's, as in PyTorch.
    */
   tf32?: boolean;
 }
@@ -37,7 +38,7 @@ export function nativeOpsIfStarted(): NativeOps | undefined {
  */
 export function startNative(
   name: "native" | "gpu",
-  { threads, tf32 = false }: NativeOptions,
+  { threads, tf32 }: NativeOptions,
   machine: Surroundings,
 ): { backend: string; info: EngineInfo; proved: () => void } {
   if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1 && threads <= mostThreads)) {
@@ -46,6 +47,7 @@ export function startNative(
       hint: `choose 1 to ${String(mostThreads)} threads; this machine has ${String(availableParallelism())} cores`,
     });
   }
+  const usual = environmentChoice();
   const otherwise =
     loaded !== undefined &&
     (name !== (proved ?? name) ||
@@ -67,9 +69,9 @@ export function startNative(
   if (name === "gpu" && process.env["CUDA_CACHE_MAXSIZE"] === undefined) {
     setEnvironment("CUDA_CACHE_MAXSIZE", String(4 * 2 ** 30 - 1));
   }
-  const backend = registerNative(libraries, { threads });
+  const backend = registerNative(libraries, { threads: threads ?? usual.threads });
   const { binding } = backend;
-  loaded ??= { libraries: name, threads: threads ?? availableParallelism() };
+  loaded ??= { libraries: name, threads: threads ?? usual.threads ?? availableParallelism() };
   binding.useGpu(name === "gpu");
   const gpu = name === "gpu" ? binding.devices.find((device) => device.type === "GPU") : undefined;
   if (name === "gpu" && gpu === undefined) {
@@ -79,7 +81,8 @@ export function startNative(
     });
   }
   ops ??= createNativeOps(backend);
-  binding.tensorFloat32(tf32);
+  const rounded = tf32 ?? usual.tf32 ?? false;
+  binding.tensorFloat32(rounded);
   const device = gpu === undefined ? "CPU" : (machine.nvidia?.gpus?.[0]?.name ?? gpu.name.replace(/^.*device:/, ""));
   const place = gpu === undefined ? `${String(loaded.threads)} CPU threads` : device;
   const build = name === "native" && loaded.libraries === "gpu" ? " of the libraries for GPUs" : "";
@@ -91,7 +94,7 @@ export function startNative(
       detail: `TensorFlow ${binding.TF_Version}${build} on ${place}`,
       threads: loaded.threads,
       memory: gpu === undefined ? machineMemory() : `${gibibytes(gpu.bytes)}, taken as it is needed`,
-      ...(gpu !== undefined && { memoryLimit: gpu.bytes, tf32 }),
+      ...(gpu !== undefined && { memoryLimit: gpu.bytes, tf32: rounded }),
       ...(gpu !== undefined && { remark: gpuRemarks(machine) }),
       versions: { tensorflow: binding.TF_Version, koffi: koffi.version },
     },

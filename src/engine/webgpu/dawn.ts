@@ -1,5 +1,6 @@
 /** Dawn (npm `webgpu`), Chromium's WebGPU, in Node: the GPU, and a way to wait for it without giving up the thread. */
 import { AmsError } from "../../errors.js";
+import { choosing } from "../environment.js";
 
 type Method = (this: object, ...args: unknown[]) => unknown;
 type Classes = Record<string, { prototype: Record<string, Method> } | undefined>;
@@ -91,7 +92,7 @@ export async function openDawn(): Promise<Gpu> {
       missing ? "the package webgpu is not installed, or not for this machine" : "the package webgpu cannot be loaded",
       {
         where: `${process.platform} ${process.arch}: ${message.split("\n", 1)[0] ?? message}`,
-        hint: "run: npm install webgpu (it comes for Linux, macOS and Windows), or use: ams engine wasm",
+        hint: `run: npm install webgpu (it comes for Linux, macOS and Windows), or use: ${choosing("wasm")}`,
         cause: error,
       },
     );
@@ -129,7 +130,7 @@ export function readBufferSync(buffer: GpuBuffer): ArrayBuffer {
   if (buffer.mapState !== "mapped") {
     throw new AmsError("the GPU does not give its results back", {
       where: failure instanceof Error ? failure.message : "WebGPU: the device was lost, or ran out of memory",
-      hint: "restart the kernel; use a smaller batch, or another engine: ams engine wasm",
+      hint: `restart the kernel; use a smaller batch, or another engine: ${choosing("wasm")}`,
     });
   }
   const copy = buffer.getMappedRange().slice(0);

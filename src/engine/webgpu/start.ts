@@ -1,6 +1,7 @@
 /** tfjs's WebGPU backend on Dawn: any GPU with Vulkan, Metal or Direct3D 12. */
 import * as tf from "@tensorflow/tfjs-core";
 import { AmsError } from "../../errors.js";
+import { choosing } from "../environment.js";
 import { gibibytes } from "../machineMemory.js";
 import type { EngineInfo } from "../types.js";
 import { openDawn, readBufferSync, type Gpu, type GpuAdapter, type GpuBuffer, type GpuDevice } from "./dawn.js";
@@ -43,7 +44,7 @@ export async function findAdapter(): Promise<{ gpu: Gpu; adapter: GpuAdapter; de
   if (adapter === null) {
     throw new AmsError("WebGPU finds no graphics processor", {
       where: "engine webgpu",
-      hint: `${driverHint()}, or use: ams engine wasm`,
+      hint: `${driverHint()}, or use: ${choosing("wasm")}`,
     });
   }
   const { info } = adapter;
@@ -60,7 +61,7 @@ export async function startWebgpu(allowSoftware: boolean): Promise<{ backend: st
   if (software && !allowSoftware) {
     throw new AmsError(`WebGPU finds only a software renderer (${device}), which is slower than WASM`, {
       where: "engine webgpu",
-      hint: `${driverHint()}; to use it all the same: ams engine webgpu`,
+      hint: `${driverHint()}; to use it all the same: ${choosing("webgpu")}`,
     });
   }
   if (started === undefined) {
