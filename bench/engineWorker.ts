@@ -7,6 +7,7 @@ import { startEngine, type EngineName } from "../src/engine/index.js";
 import { withPrecision, type Precision } from "../src/engine/matrixProduct.js";
 import { buildModel } from "../src/model/build.js";
 import { regions, sizes, type SizeName } from "../src/model/config.js";
+import { parameterSpecs, randomStart } from "../src/model/parameters.js";
 import { record, type Gradients } from "../src/model/recorded.js";
 import { pixelLayers } from "../src/model/vit.js";
 import { packageRoot } from "../src/paths.js";
@@ -33,16 +34,19 @@ export function vocabularyOf(size: SizeName): string | undefined {
 }
 
 async function prepare({ kind, size, batch, precision, frugality = {} }: WorkerCase): Promise<() => void> {
-  const vocabulary = vocabularyOf(size);
-  const model = await buildModel({ size, ...(vocabulary === undefined ? {} : { vocabulary }) });
-  const { image, text, maxLength } = model.config;
   const random = new Random(1);
   const normals = (count: number): Float32Array => Float32Array.from({ length: count }, () => random.normal());
   if (kind !== "step") {
+    const { image } = sizes[size];
+    // One layer alone, as PyTorch has it: the peak is the layer's, not a whole model's.
+    const ofLayer = parameterSpecs(sizes[size]).filter(({ name }) => name.includes(".visual_encoder.encoder.layer.0."));
+    const parameters = new Map(
+      ofLayer.map((spec) => [spec.name, tf.variable(tf.tensor(randomStart(spec, 1), spec.shape, "float32"))]),
+    );
     const shape: [number, number, number] = [batch, regions(sizes[size]), image.width];
     const x = tf.tensor3d(normals(batch * regions(sizes[size]) * image.width), shape);
     const dy = tf.onesLike(x);
-    const { layers } = pixelLayers(model.parameters, image, tf.zeros([1, 3, image.pixels, image.pixels]), 1);
+    const { layers } = pixelLayers(parameters, image, tf.zeros([1, 3, image.pixels, image.pixels]), 1);
     const layer = (input: tf.Tensor): tf.Tensor =>
       withPrecision(precision, () => (layers[0] as (input: tf.Tensor) => tf.Tensor)(input));
     /** Reads one number of a tensor: it is computed then. */
@@ -66,6 +70,9 @@ async function prepare({ kind, size, batch, precision, frugality = {} }: WorkerC
       tf.dispose([recorded.value, dx, ...gradients.values()]);
     };
   }
+  const vocabulary = vocabularyOf(size);
+  const model = await buildModel({ size, ...(vocabulary === undefined ? {} : { vocabulary }) });
+  const { image, text, maxLength } = model.config;
   const adam = createAdam();
   const auxiliary = { logScale: tf.variable(tf.scalar(0)) };
   const ids = Int32Array.from({ length: batch * maxLength }, () => 1 + random.int(text.vocabulary - 1));

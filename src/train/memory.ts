@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { freemem } from "node:os";
 import { currentEngine, type EngineInfo } from "../engine/index.js";
 import { AmsError } from "../errors.js";
+import type { Dataset } from "../data/dataset.js";
 import { ofSize, regions, scalesOf, type ModelConfig } from "../model/config.js";
 import { parameterSpecs } from "../model/parameters.js";
 import type { Recipe } from "./recipe.js";
@@ -15,9 +16,9 @@ export interface Frugality {
   microBatch?: number | undefined;
 }
 
-/** Bytes at the fullest moment of a training step, by what they are for. */
+/** Bytes at the fullest moment of a training, by what they are for. */
 export interface MemoryForecast {
-  /** The process before there is a model: Node, TensorFlow, code. */
+  /** The process before there is a model: Node, TensorFlow, code, data set, the threads that load images and those that evaluate. */
   process: number;
   parameters: number;
   /** Momentum copy and queue, of recipes that have them. */
@@ -29,18 +30,33 @@ export interface MemoryForecast {
   activations: number;
   /** What one layer, or the scoring of one scale, needs for a moment. */
   working: number;
+  /** The validation's: features of all its captions, as far as an evaluation keeps them. */
+  evaluation: number;
   /** Of all, at the fullest moment: the parts above without those that are gone or not yet there then. */
   total: number;
 }
 
-type Counted = Pick<Recipe, "batchSize" | "score" | "loss"> & Partial<Pick<Recipe, "patches" | "queue">>;
+type Counted = Pick<Recipe, "batchSize" | "score" | "loss"> &
+  Partial<Pick<Recipe, "patches" | "queue">> & {
+    /** Captions of the images that are evaluated after each epoch; default none. */
+    evaluated?: number;
+  };
 
-/** Node with TensorFlow loaded and the code of AMS, resident bytes as measured. */
-const processBytes = 0.4e9;
+/** `ams train` with TensorFlow loaded, an open data set and the threads of its images, resident bytes as measured. */
+const processBytes = 0.5e9;
+/** What the threads and the code of an evaluation add to it, as measured. */
+const evaluationBytes = 0.06e9;
+/** What an evaluation keeps of captions' features at most (`ScoreAllOptions.memory`). */
+const mostFeatureBytes = 2 ** 31;
+
+/** How much more than the forecast must be there: what was measured lies up to so much above it. */
+export const forecastMargin = 1.15;
 
 /**
  * The peak of resident memory of a training of this model with this recipe. Counts float32 arrays of the step as it is written
- * (`src/train/objective.ts`, `src/model`); checked against the measured peak within 25 % by tests and `bench/engine.ts`.
+ * (`src/train/objective.ts`, `src/model`), of the checkpoint (`src/train/checkpoint.ts` takes copies of each file that it writes) and of
+ * the validation; checked against the measured peak within 25 % by tests and `bench/engine.ts`. Not counted: decoded photographs
+ * that the loader keeps for the next epoch (at most 1.5 GB).
  */
 export function forecastMemory(config: ModelConfig, recipe: Counted, frugality: Frugality = {}): MemoryForecast {
   const { image, text, embed, maxLength, scales } = config;
@@ -77,20 +93,31 @@ export function forecastMemory(config: ModelConfig, recipe: Counted, frugality: 
     (micro < batch ? 0 : micro * (encoders + projections)) + batch * (2 * features + pixels) + scoring;
   const whileGoingBack = held + gradientsOfFeatures + layer + weights * (micro < batch ? 1 : 0.3);
   const whileUpdating = weights;
-  const moment = Math.max(whileScoring, whileGoingBack, whileUpdating);
+  const whileSaving = 2 * weights; // copies of both means
   const bytes = 4;
+  const { evaluated = 0 } = recipe;
+  const ofCaption = scales.length * (recipe.score === "pooled" ? 1 : maxLength) * embed;
+  const whileEvaluating = Math.min(evaluated * ofCaption, mostFeatureBytes / bytes);
+  const moment = Math.max(whileScoring, whileGoingBack, whileUpdating, whileSaving, whileEvaluating);
+  const itself = processBytes + (evaluated > 0 ? evaluationBytes : 0);
   // A momentum copy of every parameter, and the vectors of images and captions.
   const queue = recipe.queue === undefined ? 0 : weights + 2 * recipe.queue.size * embed * scales.length;
   return {
-    process: processBytes,
+    process: itself,
     parameters: bytes * weights,
     queue: bytes * queue,
     optimiser: bytes * 2 * weights,
     gradients: bytes * weights,
     activations: bytes * (held + gradientsOfFeatures),
     working: bytes * Math.max(layer, scoring),
-    total: processBytes + bytes * (3 * weights + queue + moment),
+    evaluation: bytes * whileEvaluating,
+    total: itself + bytes * (3 * weights + queue + moment),
   };
+}
+
+/** Captions of the images of `val` that a training evaluates after each epoch: at most 500 images unless told otherwise. */
+export function validationCaptions(dataset: Dataset, images = 500): number {
+  return (dataset.splits["val"] ?? []).slice(0, images).reduce((sum, item) => sum + item.captions.length, 0);
 }
 
 function parameterCount(config: ModelConfig): number {
@@ -151,8 +178,8 @@ export function availableMemory(
 }
 
 /**
- * Throws an AmsError that names what fits, when a training needs more memory than there is: --recompute, --micro-batch or both
- * (all keep the batch's result), and the --batch-size that fits.
+ * Throws an AmsError that names what fits, when a training may need more memory than there is (the forecast with
+ * `forecastMargin`): --recompute, --micro-batch or both (all keep the batch's result), and the --batch-size that fits.
  */
 export function checkMemory(
   config: ModelConfig,
@@ -161,15 +188,21 @@ export function checkMemory(
   available = availableMemory(config),
 ): void {
   const needs = (batchSize: number, choice: Frugality): number =>
-    forecastMemory(config, { ...recipe, batchSize }, choice).total;
+    forecastMargin * forecastMemory(config, { ...recipe, batchSize }, choice).total;
   const needed = needs(recipe.batchSize, frugality);
   if (needed <= available) return;
   const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(1)} GB`;
+  const evaluates = (recipe.evaluated ?? 0) > 0;
+  const without = (): boolean =>
+    forecastMargin * forecastMemory(config, { ...recipe, evaluated: 0 }, frugality).total <= available;
   throw new AmsError(
-    `a step of ${recipe.batchSize} pairs needs about ${gigabytes(needed)} of memory; ${gigabytes(available)} are available`,
+    `a step of ${recipe.batchSize} pairs needs about ${gigabytes(needed)} of memory, ${Math.round(100 * (forecastMargin - 1))} % to spare included; ${gigabytes(available)} are available`,
     {
       where: `recipe ${recipe.name}, model ${ofSize(config)}`,
-      hint: whatFits(recipe.batchSize, frugality, (batchSize, choice) => needs(batchSize, choice) <= available),
+      hint:
+        evaluates && without()
+          ? "the validation does not fit: give --validate 0, or fewer images than now (--validate N)"
+          : whatFits(recipe.batchSize, frugality, (batchSize, choice) => needs(batchSize, choice) <= available),
     },
   );
 }

@@ -4,7 +4,7 @@ import type { Dataset } from "../data/dataset.js";
 import type { Model } from "../model/ams.js";
 import { regions, scalesOf, type ModelConfig } from "../model/config.js";
 import { Random } from "../random.js";
-import { availableMemory, checkMemory, forecastMemory } from "./memory.js";
+import { availableMemory, checkMemory, forecastMemory, validationCaptions } from "./memory.js";
 import { objective } from "./objective.js";
 import type { Recipe } from "./recipe.js";
 
@@ -71,10 +71,11 @@ export function stepFlops(
 /** What is known without computing anything. */
 export function planTraining(model: Model, recipe: Recipe, data?: { dataset: Dataset; split: string }): TrainingPlan {
   const { config } = model;
-  const needed = forecastMemory(config, recipe).total;
-  const recomputed = forecastMemory(config, recipe, { recompute: true }).total;
+  const counted = { ...recipe, evaluated: data === undefined ? 0 : validationCaptions(data.dataset) };
+  const needed = forecastMemory(config, counted).total;
+  const recomputed = forecastMemory(config, counted, { recompute: true }).total;
   const available = availableMemory(config);
-  const advice = adviceFor(config, recipe, available);
+  const advice = adviceFor(config, counted, available);
   const items = data?.dataset.splits[data.split] ?? [];
   const pairs =
     recipe.sampling === "images" ? items.length : items.reduce((sum, item) => sum + item.captions.length, 0);
@@ -103,7 +104,11 @@ export function withSpeed(plan: TrainingPlan, flops: number): TrainingPlan {
   };
 }
 
-function adviceFor(config: ModelConfig, recipe: Recipe, available: number): string | undefined {
+function adviceFor(
+  config: ModelConfig,
+  recipe: Parameters<typeof checkMemory>[1],
+  available: number,
+): string | undefined {
   try {
     checkMemory(config, recipe, {}, available);
     return undefined;

@@ -18,7 +18,7 @@ import { writeWhole, writing } from "../writing.js";
 import { restoreCheckpoint, saveCheckpoint } from "./checkpoint.js";
 import { createClock } from "./clock.js";
 import { writeEnvironment } from "./environment.js";
-import { availableMemory, checkMemory, type Frugality } from "./memory.js";
+import { availableMemory, checkMemory, validationCaptions, type Frugality } from "./memory.js";
 import { epochOrder } from "./order.js";
 import { continuePublished } from "./published.js";
 import { recipeOf, type Recipe } from "./recipe.js";
@@ -110,7 +110,8 @@ export async function train(
     });
   }
   const model = shapeModel(given, recipe.head, recipe.name);
-  checkMemory(model.config, recipe, frugality, available);
+  const evaluated = validationCaptions(dataset, options.validate);
+  checkMemory(model.config, { ...recipe, evaluated }, frugality, available);
   const totalSteps = Math.min(options.steps ?? Infinity, stepsPerEpoch * recipe.epochs);
   const totalEpochs = Math.ceil(totalSteps / stepsPerEpoch);
   if (options.steps !== undefined && options.steps > totalSteps) {

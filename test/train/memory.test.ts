@@ -1,62 +1,73 @@
-/** The forecast of memory against what a process really took: whole training steps of the small size in processes of their own. */
+/** The forecast of memory against what `ams train` really took, in processes of its own. */
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { existsSync } from "node:fs";
+import { execFile } from "node:child_process";
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import path from "node:path";
-import { test } from "node:test";
-import { openTokenizer } from "../../src/data/tokens.js";
-import { startEngine } from "../../src/engine/index.js";
-import { sizes } from "../../src/model/config.js";
-import { packageRoot } from "../../src/paths.js";
+import { after, before, test } from "node:test";
+import { promisify } from "node:util";
+import { silentContext } from "../../src/context.js";
+import { openScenes } from "../../src/data/emojiScenes/index.js";
+import { nativeFolder } from "../../src/engine/native/files.js";
+import { sizes, type SizeName } from "../../src/model/config.js";
 import { forecastMemory, type Frugality } from "../../src/train/memory.js";
 import { recipeOf } from "../../src/train/recipe.js";
-import { vocabularyOf, type WorkerCase } from "../../bench/engineWorker.js";
+import { missing } from "../engine/setup.js";
 
-/** Peak of resident memory of two training steps, in bytes. */
-async function measuredPeak(given: WorkerCase): Promise<number> {
-  const worker = path.join(packageRoot(), "build", "bench", "engineWorker.js");
-  const child = spawn(process.execPath, [worker, JSON.stringify(given)]);
-  child.stdin.end("go\ngo\n");
-  let output = "";
-  let errors = "";
-  child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()));
-  child.stderr.on("data", (chunk: Buffer) => (errors += chunk.toString()));
-  await new Promise((resolve) => child.on("close", resolve));
-  const last = output.trim().split("\n").at(-1);
-  assert.ok(last, errors);
-  return (JSON.parse(last) as { peak: number }).peak;
+const home = mkdtempSync(path.join(tmpdir(), "ams-memory-"));
+const data = path.join(home, "scenes");
+const peakFile = path.join(home, "peak.cjs");
+
+before(async () => {
+  if ((await missing("native")) !== undefined) return;
+  symlinkSync(path.dirname(nativeFolder()), path.join(home, "engine"));
+  const counts = { train: 40, val: 40, test: 2, "test-pairs": 2, "test-style": 2 };
+  await openScenes({ folder: data, counts, pixels: 48 }, silentContext);
+  // Loaded into the command: what its process had at most, in kilobytes.
+  const report = 'process.on("exit", () => process.stderr.write("\\npeak " + process.resourceUsage().maxRSS + "\\n"));';
+  writeFileSync(peakFile, `if (require("node:worker_threads").isMainThread) ${report}\n`);
+});
+after(() => {
+  rmSync(home, { recursive: true });
+});
+
+/** Peak of resident memory of `ams train` over two steps and what follows them, in bytes. */
+async function measuredPeak(words: string[]): Promise<number> {
+  const cli = path.resolve(__dirname, "../../src/cli.js");
+  const given = ["-r", peakFile, cli, "train", "--data", data, "--recipe", "ams-published", "--steps", "2", ...words];
+  const { stderr } = await promisify(execFile)(process.execPath, given, { env: { ...process.env, AMS_HOME: home } });
+  const peak = /^peak (\d+)$/m.exec(stderr)?.[1];
+  assert.ok(peak !== undefined, stderr);
+  return 1024 * Number(peak);
 }
 
-const ways: [string, Frugality][] = [
-  ["as it is", {}],
-  ["with recomputation", { recompute: true }],
-  ["with micro-batches of 8", { microBatch: 8 }],
+const cases: { size: SizeName; batchSize: number; frugality?: Frugality; images?: number }[] = [
+  { size: "small", batchSize: 32 },
+  { size: "small", batchSize: 32, frugality: { recompute: true } },
+  { size: "small", batchSize: 32, frugality: { microBatch: 8 } },
+  { size: "small", batchSize: 8, frugality: { recompute: true }, images: 40 },
+  { size: "tiny", batchSize: 4, images: 40 },
 ];
 
-for (const [how, frugality] of ways) {
-  test(`the peak of a small model's step of 32 pairs, ${how}, is forecast within 25 %`, async (t) => {
-    if ((await startEngine("auto")).name !== "native") {
-      t.skip("the forecast is for TensorFlow on the CPU");
+for (const { size, batchSize, frugality = {}, images = 0 } of cases) {
+  const { recompute = false, microBatch } = frugality;
+  const words = [
+    ...["--size", size, "--batch-size", String(batchSize), "--validate", String(images)],
+    ...(recompute ? ["--recompute"] : []),
+    ...(microBatch === undefined ? [] : ["--micro-batch", String(microBatch)]),
+  ];
+  test(`the peak of ams train ${words.join(" ")} is forecast within 25 %`, async (t) => {
+    const reason = process.platform === "linux" ? await missing("native") : "measured on Linux only";
+    if (reason !== undefined) {
+      t.skip(reason);
       return;
     }
-    if (!existsSync("/proc/self/status")) {
-      t.skip("this system does not tell a process's peak of memory");
-      return;
-    }
-    const vocabulary = (await openTokenizer(vocabularyOf("small"))).vocabularySize;
-    const config = { ...sizes.small, text: { ...sizes.small.text, vocabulary } };
-    const { total } = forecastMemory(config, { ...recipeOf("ams-published"), batchSize: 32 }, frugality);
-    const peak = await measuredPeak({
-      kind: "step",
-      size: "small",
-      batch: 32,
-      engine: "native",
-      threads: 1,
-      precision: "float32",
-      frugality,
-    });
-    const off = total / peak - 1;
-    assert.ok(Math.abs(off) <= 0.25, `forecast ${(total / 1e9).toFixed(2)} GB, measured ${(peak / 1e9).toFixed(2)} GB`);
+    const recipe = { ...recipeOf("ams-published"), batchSize, evaluated: 5 * images };
+    const { total } = forecastMemory(sizes[size], recipe, frugality);
+    const peak = await measuredPeak([...words, "--name", words.join("").replaceAll("-", "")]);
+    const told = `forecast ${(total / 1e9).toFixed(3)} GB, measured ${(peak / 1e9).toFixed(3)} GB`;
+    t.diagnostic(told);
+    assert.ok(Math.abs(total / peak - 1) <= 0.25, told);
   });
 }
 

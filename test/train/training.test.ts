@@ -19,7 +19,13 @@ import { createParameters } from "../../src/model/parameters.js";
 import { halfDepth, sizes } from "../../src/model/config.js";
 import { packageRoot } from "../../src/paths.js";
 import { checkpointsIn } from "../../src/train/checkpoint.js";
-import { availableMemory, checkMemory, forecastMemory, type Frugality } from "../../src/train/memory.js";
+import {
+  availableMemory,
+  checkMemory,
+  forecastMargin,
+  forecastMemory,
+  type Frugality,
+} from "../../src/train/memory.js";
 import { recipeOf, recipes } from "../../src/train/recipe.js";
 import type { TrainingState } from "../../src/train/records.js";
 import { train, type Run, type TrainOptions } from "../../src/train/trainer.js";
@@ -203,7 +209,7 @@ describe("bad input", () => {
       return "it fits";
     };
     const needs = (batchSize: number, frugality: Frugality): number =>
-      forecastMemory(sizes.base, { ...published, batchSize }, frugality).total;
+      forecastMargin * forecastMemory(sizes.base, { ...published, batchSize }, frugality).total;
     assert.equal(hintFor(4, needs(4, {})), "it fits");
     assert.match(hintFor(32, needs(32, { recompute: true })), /^give --recompute \(/);
     const both = { recompute: true, microBatch: 8 };
@@ -214,6 +220,17 @@ describe("bad input", () => {
     const least = hintFor(4000, needs(100, { recompute: true, microBatch: 1 }));
     assert.match(least, /^give --batch-size 100 with --recompute --micro-batch 1 /);
     assert.match(hintFor(32, 1e9), /smaller model/);
+    // What has been measured lay up to 15 % above the forecast: as much as that must be there.
+    assert.match(hintFor(4, 1.1 * forecastMemory(sizes.base, { ...published, batchSize: 4 }).total), /^give /);
+    // 25,000 captions of six scales, 30 words and 1,024 numbers are more than an evaluation keeps at once: 2 GiB.
+    const validated = { ...published, batchSize: 2, evaluated: 25_000 };
+    assert.equal(forecastMemory(sizes.base, validated).evaluation, 2 ** 31);
+    assert.throws(
+      () => {
+        checkMemory(sizes.base, validated, { recompute: true, microBatch: 1 }, 5e9);
+      },
+      ({ hint }: AmsError) => /^the validation does not fit: give --validate 0/.test(hint ?? ""),
+    );
   });
 
   test("every way to save memory that is named does fit, and the batch size too, for any batch in no time", () => {
