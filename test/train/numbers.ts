@@ -3,8 +3,9 @@ import type { Batch } from "../../src/data/batches.js";
 import type { Dataset } from "../../src/data/dataset.js";
 import type { Tokenizer } from "../../src/data/tokens.js";
 import { sizes, type ModelConfig } from "../../src/model/config.js";
+import type { Model } from "../../src/model/ams.js";
+import { shapeModel } from "../../src/model/head.js";
 import { createParameters } from "../../src/model/parameters.js";
-import { quirks } from "../../src/model/quirks.js";
 import { Random } from "../../src/random.js";
 import { recipeOf } from "../../src/train/recipe.js";
 import { prepare, type Training } from "../../src/train/training.js";
@@ -20,19 +21,19 @@ const noTokenizer: Tokenizer = {
   },
 };
 
-/** A training of the published recipe at its start, with a model of random weights. */
-export function trainingOfNumbers(config: ModelConfig): Training {
-  const recipe = recipeOf("ams-published");
-  const model = {
+/** A training at its start, of the published recipe or another, with a model of random weights that has the recipe's head. */
+export function trainingOfNumbers(config: ModelConfig, name = "ams-published"): Training {
+  const recipe = recipeOf(name);
+  const model: Model = {
     config,
     parameters: createParameters(config, 1),
     thresholds: { mined: 0, safe: 0 },
-    quirks: quirks.published,
+    quirks: recipe.quirks,
     recipe: recipe.name,
     tokenizer: noTokenizer,
   };
   const dataset: Dataset = { name: "numbers", root: "", fingerprint: "", splits: {} };
-  return prepare(model, recipe, [], 1000, dataset, {});
+  return prepare(shapeModel(model, recipe.head, recipe.name), recipe, [], 1000, dataset, {});
 }
 
 export function batchOfNumbers({ image, text, maxLength }: ModelConfig, size: number, seed: number): Batch {
