@@ -70,15 +70,14 @@ async function time(task: EvaluateCase): Promise<void> {
 async function memory(task: EvaluateCase): Promise<void> {
   const base = 1024 * process.resourceUsage().maxRSS;
   const controller = new AbortController();
+  const context: Context = { ...silentContext, signal: controller.signal };
+  const source = streamed(task);
   let blocks = 0;
-  const context: Context = {
-    ...silentContext,
-    signal: controller.signal,
-    progress: ({ label }) => {
-      if (label === "scoring pairs" && ++blocks === 2) controller.abort(new Error("enough"));
-    },
+  const encodeImages: typeof source.encodeImages = (start, end) => {
+    if (++blocks > 2) controller.abort(new Error("enough"));
+    return source.encodeImages(start, end);
   };
-  await scoreAll(streamed(task), { ...task.options, memory: task.memory ?? 2 ** 31 }, context).catch(
+  await scoreAll({ ...source, encodeImages }, { ...task.options, memory: task.memory ?? 2 ** 31 }, context).catch(
     (error: unknown) => {
       if (!controller.signal.aborted) throw error;
     },

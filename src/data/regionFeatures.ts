@@ -132,9 +132,14 @@ export function closeRegionFeatures(): void {
   open.clear();
 }
 
+/** The file of an item's image where that is a row of features (`.../test_ims.npy#12`), undefined for a picture. */
+export function featuresFile(image: string): string | undefined {
+  return /^(.*\.npy)#\d+$/.exec(image)?.[1];
+}
+
 /** Throws an AmsError where one of the images is a row of features and the model looks at pictures. */
 export function refuseRegions(images: string[]): void {
-  const features = images.find((image) => /\.npy#\d+$/.test(image));
+  const features = images.find((image) => featuresFile(image) !== undefined);
   if (features === undefined) return;
   throw new AmsError("the data are region features, and the model looks at pictures", {
     where: features,

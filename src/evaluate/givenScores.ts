@@ -24,21 +24,24 @@ const wanted =
 export function readScores(file: string, knownOwner?: (images: number, captions: number) => Int32Array): GivenScores {
   const { scores, owner, has } = /\.npy$/i.test(file) ? fromNpy(file) : fromSafetensors(file);
   const [images = 0, captions = 0] = scores?.shape ?? [];
-  const known = owner === undefined && scores?.shape.length === 2 ? knownOwner?.(images, captions) : undefined;
+  const isMatrix = scores?.shape.length === 2 && images > 0 && captions > 0;
+  const known = owner === undefined && isMatrix ? knownOwner?.(images, captions) : undefined;
   const owners = known === undefined ? owner : { shape: [known.length], data: Float64Array.from(known) };
   const wrong =
-    scores === undefined || owners === undefined
+    scores === undefined
       ? `it has ${has}`
-      : scores.shape.length !== 2 || owners.shape.length !== 1 || owners.shape[0] !== captions
-        ? `scores are [${scores.shape.join(", ")}], owner [${owners.shape.join(", ")}]`
-        : badOwner(owners.data, images);
+      : !isMatrix
+        ? `scores are of shape [${scores.shape.join(", ")}], no matrix of images and captions`
+        : owners === undefined
+          ? `it has ${has}`
+          : owners.shape.length !== 1 || owners.shape[0] !== captions
+            ? `scores are [${scores.shape.join(", ")}], owner [${owners.shape.join(", ")}]`
+            : badOwner(owners.data, images);
   if (scores === undefined || owners === undefined || wrong !== undefined) {
     throw new AmsError(`these are not scores with the image of each caption: ${wrong ?? ""}`, {
       where: file,
       hint:
-        owners === undefined && scores !== undefined
-          ? `${wanted}; or say --captions-per-image N, or --data and --split`
-          : wanted,
+        owners === undefined && isMatrix ? `${wanted}; or say --captions-per-image N, or --data and --split` : wanted,
     });
   }
   return { scores: scores.data, owner: Int32Array.from(owners.data) };
@@ -68,7 +71,7 @@ function fromNpy(file: string): Found {
   const beside = ownerFile(file);
   return {
     scores: readNpy(file),
-    owner: existsSync(beside) ? readNpy(beside) : undefined,
+    owner: existsSync(beside) ? readNpy(beside, "owner") : undefined,
     has: `scores, and ${path.basename(beside)} is not beside them`,
   };
 }

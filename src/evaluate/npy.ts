@@ -1,35 +1,42 @@
 /** NumPy's .npy files: one array with its type and shape in a header. Format: numpy.lib.format, versions 1 to 3. */
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import path from "node:path";
 import { npyMagic, readNpyHeader } from "../data/npyHeader.js";
 import { AmsError } from "../errors.js";
+import { fromHalves } from "../model/halves.js";
 import { writeWhole } from "../writing.js";
 
 /** Types that scores and owners may have, little-endian as every machine of today writes them. */
 const readers: Record<string, { bytes: number; of: (buffer: ArrayBuffer) => ArrayLike<number> }> = {
   "<f8": { bytes: 8, of: (buffer) => new Float64Array(buffer) },
   "<f4": { bytes: 4, of: (buffer) => new Float32Array(buffer) },
+  "<f2": { bytes: 2, of: (buffer) => fromHalves(new Uint16Array(buffer)) },
   "<i8": { bytes: 8, of: (buffer) => Float64Array.from(new BigInt64Array(buffer), Number) },
+  "<u8": { bytes: 8, of: (buffer) => Float64Array.from(new BigUint64Array(buffer), Number) },
   "<i4": { bytes: 4, of: (buffer) => new Int32Array(buffer) },
+  "<u4": { bytes: 4, of: (buffer) => new Uint32Array(buffer) },
   "<i2": { bytes: 2, of: (buffer) => new Int16Array(buffer) },
+  "<u2": { bytes: 2, of: (buffer) => new Uint16Array(buffer) },
+  "|i1": { bytes: 1, of: (buffer) => new Int8Array(buffer) },
   "|u1": { bytes: 1, of: (buffer) => new Uint8Array(buffer) },
 };
 
 /**
  * Reads an array, every number in full. Columns first (`fortran_order`, a transposed matrix of NumPy) is turned to rows first. Throws AmsError for
- * a file that is missing, damaged, or of another type.
+ * a file that is missing, damaged, or of another type; its hint says how `content` is saved.
  */
-export function readNpy(file: string): { shape: number[]; data: Float64Array } {
+export function readNpy(file: string, content: "scores" | "owner" = "scores"): { shape: number[]; data: Float64Array } {
   const fail = (what: string): never => {
     throw new AmsError(`not a complete .npy file of numbers: ${what}`, {
       where: file,
-      hint: `save it again: numpy.save("scores.npy", scores.astype("float32"))`,
+      hint: `save it again: numpy.save("${path.basename(file)}", ${content}.astype("${content === "owner" ? "int32" : "float32"}"))`,
     });
   };
   let handle: number;
   try {
     handle = openSync(file, "r");
   } catch (cause) {
-    throw new AmsError("the scores cannot be opened", {
+    throw new AmsError(`the ${content} cannot be opened`, {
       where: file,
       hint: "check the path and its permissions",
       cause,

@@ -24,7 +24,7 @@ export function timeLeft(total: number): {
       if (done === skipped) return ""; // nothing has been timed yet
       const perSecond = (done - skipped) / Math.max((performance.now() - start) / 1000, 1e-3);
       const speed = perSecond < 10 ? perSecond.toFixed(1) : Math.round(perSecond).toLocaleString("en");
-      return `${speed} ${unit}/s, ${duration((total - done) / Math.max(perSecond, 1e-9))} left`;
+      return `${speed} ${unit}/s, ${duration(Math.max(0, total - done) / Math.max(perSecond, 1e-9))} left`;
     },
   };
 }

@@ -29,7 +29,7 @@ export interface Recalls {
  *
  * `scores` is [images, captions], row-major; `owner[c]` is the image of caption c; an image may own any number of
  * captions. A wrong item with an equal score counts as higher (the pessimistic rule), so constant scores get no recall.
- * Captions of the same image are never wrong for each other. Throws AmsError for NaN scores and for sizes that disagree.
+ * Captions of the same image are never wrong for each other. Throws AmsError for scores that are NaN or infinite and for sizes that disagree.
  * Specification: section 8 of the model's description; medians are floor(median) + 1.
  */
 export function recalls(scores: Float32Array | Float64Array, images: number, owner: Int32Array): Recalls {
@@ -112,10 +112,10 @@ function checkScores(scores: Float32Array | Float64Array, images: number, owner:
     }
   }
   for (let k = 0; k < scores.length; k++) {
-    if (Number.isNaN(scores[k])) {
-      throw new AmsError("a score is not a number", {
+    if (!Number.isFinite(scores[k])) {
+      throw new AmsError(`a score is ${Number.isNaN(scores[k]) ? "not a number" : "infinite"}`, {
         where: `image ${String(Math.floor(k / captions))}, caption ${String(k % captions)}`,
-        hint: "the model gives NaN for this pair: check its weights (a training that diverged) or the given matrix",
+        hint: "check the model's weights (a training that diverged); in a matrix of your own give pairs that were left out a low finite score",
       });
     }
   }

@@ -48,7 +48,7 @@ export interface ScoreAllOptions {
   /** Bytes for the captions' features (default 2 GiB). When they do not fit, images are encoded once for each part of the captions. */
   memory?: number;
   /**
-   * "fused" (WebAssembly beside the engine's products) or "tensors" (engine alone). Default: tensors on a GPU, else fused; the
+   * "fused" (WebAssembly beside the engine's products) or "tensors" (engine alone). Default: tensors with CUDA, else fused; the
    * other scores than attention are made by tensors.
    */
   way?: "fused" | "tensors";
@@ -70,9 +70,10 @@ interface CaptionBlock<Captions> {
 }
 
 /**
- * Scores all pairs -> [images, captions], row-major: sum over scales of s_k S_k. Exact whatever the blocks are. Captions of equal
- * length share a block where pads do not count, so that pads cost nothing. Reports progress with the time left; throws the
- * signal's reason within a tile of an abort.
+ * Scores all pairs -> [images, captions], row-major: sum over scales of s_k S_k. The same whatever the blocks are, but for the
+ * rounding of the engine's products (TensorFlow: by the shape of a batch). Captions of equal
+ * length share a block where pads do not count, so that pads cost nothing. Reports progress with the time left, within long blocks every few
+ * seconds; throws the signal's reason within a tile of an abort.
  */
 export async function scoreAll(source: ScoreSource, options: ScoreAllOptions, context: Context): Promise<Float32Array> {
   const engine = currentEngine()?.name;
@@ -124,6 +125,9 @@ function tileShape(source: ScoreSource, options: ScoreAllOptions, way: string, g
   return { images, captions, words, regions };
 }
 
+/** So many tiles of a block come between two reports: a block of the published size, with all captions, has 2,000 and takes a minute. */
+const tilesToTell = 64;
+
 async function stream<Images, Captions>(
   source: ScoreSource,
   shape: ScorerShape,
@@ -138,7 +142,8 @@ async function stream<Images, Captions>(
   const pulse = heart(context);
   const scoring = timeLeft(images * captions);
   const tell = (done: number): void => {
-    context.progress({ label: "scoring pairs", done, total: images * captions, note: scoring.note("pairs") });
+    const pairs = Math.round(done); // a tile is a part of its pairs: one scale of them
+    context.progress({ label: "scoring pairs", done: pairs, total: images * captions, note: scoring.note("pairs") });
   };
   const encoding = timeLeft(captions);
   let committed = performance.now();
@@ -184,10 +189,13 @@ async function stream<Images, Captions>(
     const { start, end, from, to } = block;
     const width = to - from;
     const each = scaleWeights.map(() => new Float32Array((end - start) * width));
+    let tiles = 0;
     await scoreImages(await source.encodeImages(start, end), async (k, prepared) => {
-      for (const { place, scales } of blocks) {
+      for (const { place, count, scales } of blocks) {
         const at = (b: number, c: number): number => b * width + place + c;
         await scorer.score(prepared, scales[k] as Captions, threshold, each[k]!, at);
+        const done = scoring.advance(((end - start) * count) / each.length);
+        if (++tiles % tilesToTell === 0) tell(done);
         await pulse();
       }
     });
@@ -201,7 +209,7 @@ async function stream<Images, Captions>(
       keeper?.commit();
       committed = performance.now();
     }
-    tell(scoring.advance(sum.length));
+    tell(scoring.advance(0));
   }
 
   /** Takes what the keeper has of a block, an image at a time. */

@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import sharp from "sharp";
 import { displaySymbol, type MimeBundle } from "../display.js";
 import type { Item } from "../data/dataset.js";
+import { featuresFile } from "../data/regionFeatures.js";
 import { galleryFigure, type GalleryHit } from "../plot/index.js";
 import { placeName, type Link } from "./links.js";
 
@@ -82,7 +83,8 @@ async function shownHit({ item, caption, score, links }: Hit): Promise<GalleryHi
   const name = item.captions[0]?.text ?? item.id;
   const linked = links.map((link, i) => `${dots(i)} ${link.word} ${value(link)}`).join("  ");
   const there = existsSync(item.image);
-  const text = [name, ...(there ? [] : ["(the file is gone)"]), ...(linked === "" ? [] : [linked])].join("  ");
+  const gone = !existsSync(featuresFile(item.image) ?? item.image); // a row of features is there, and no picture
+  const text = [name, ...(gone ? ["(the file is gone)"] : []), ...(linked === "" ? [] : [linked])].join("  ");
   return { ...(there ? { image: await markedPicture(item.image, links) } : {}), name: item.image, text, score };
 }
 

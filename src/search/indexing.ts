@@ -1,19 +1,21 @@
 /** Filling an index: every image of a gallery is encoded once, and what is finished is on the disk within seconds. */
-import { readdirSync, statfsSync, statSync } from "node:fs";
+import { readdirSync, statfsSync, statSync, type Stats } from "node:fs";
 import path from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
 import { breathe, type Context } from "../context.js";
 import { describeBad, loadReadable } from "../data/batches.js";
 import type { Item } from "../data/dataset.js";
+import { featuresFile } from "../data/regionFeatures.js";
 import { AmsError } from "../errors.js";
 import { tokenise } from "../evaluate/encode.js";
 import { isNarrower } from "../evaluate/evaluate.js";
 import { captionVectors, joinScales } from "../evaluate/pooled.js";
 import { timeLeft } from "../evaluate/progress.js";
 import { pool } from "../match/pooledScore.js";
-import { encodeImages, encodeUnprojected, foldOf, type Model } from "../model/ams.js";
-import { regions } from "../model/config.js";
+import { encodeImages, encodeUnprojected, foldOf, imageInput, type Model } from "../model/ams.js";
+import { inputOf, regions } from "../model/config.js";
 import { modelFingerprint } from "../model/fingerprint.js";
+import { isPicture } from "./places.js";
 import { bytesOfNumber, packFeatures, type Precision } from "./packedFeatures.js";
 import {
   createStore,
@@ -214,7 +216,7 @@ async function fill(
       store.record.features,
       context.signal,
     )) {
-      const file = statSync(item.image, { throwIfNoEntry: false });
+      const file = fileOf(item.image);
       if (bad !== undefined || file === undefined) {
         unreadable.push({ image: item.image, reason: bad ?? `this image does not exist any more (${item.image})` });
       } else {
@@ -236,9 +238,14 @@ async function fill(
   return { added, updated, unreadable };
 }
 
+/** Size and time of an image's file, or of the file with its features; undefined where it is gone. */
+function fileOf(image: string): Stats | undefined {
+  return statSync(featuresFile(image) ?? image, { throwIfNoEntry: false });
+}
+
 /** Another file at the same path, or other captions. */
 function hasChanged({ image, captions }: Item, before: IndexedImage): boolean {
-  const now = statSync(image, { throwIfNoEntry: false });
+  const now = fileOf(image);
   const same = now !== undefined && now.size === before.size && now.mtimeMs === before.changed;
   return (
     !same || captions.length !== before.captions.length || captions.some(({ text }, c) => text !== before.captions[c])
@@ -281,7 +288,7 @@ async function* encoded(
   precision: Precision,
   signal: AbortSignal,
 ): AsyncGenerator<Encoded> {
-  const side = model.config.image.pixels;
+  const side = inputOf(model.config);
   let block = 4;
   const load = (from: number): { part: readonly Item[]; loading: ReturnType<typeof loadReadable> } => {
     const part = items.slice(from, from + block);
@@ -312,17 +319,16 @@ async function* encoded(
   }
 }
 
-/** Pixels [n, 3, S, S] -> n vectors [scales * E] and n times the packed features [scales, R, F] that the scorer takes. */
+/** Pixels [n, 3, S, S] or region features [n, R, width] -> n vectors [scales * E] and n times the packed features [scales, R, F] that the scorer takes. */
 function encodeBlock(
   model: Model,
   pixels: Float32Array,
   n: number,
   precision: Precision,
 ): { vectors: Float32Array[]; features: Uint8Array[] } {
-  const side = model.config.image.pixels;
   const narrower = isNarrower(model);
   const scales = tf.tidy(() => {
-    const batch = tf.tensor4d(pixels, [n, 3, side, side]);
+    const batch = imageInput(model.config, pixels, n);
     return narrower ? encodeUnprojected(model, batch) : encodeImages(model, batch);
   });
   const joined = tf.tidy(() =>
@@ -352,13 +358,11 @@ function encodeBlock(
   return { vectors, features };
 }
 
-const pictures = /\.(jpe?g|png|webp|gif|bmp|tiff?)$/i;
-
 /** All pictures in a folder and below it, without captions, in the order of their paths. Throws AmsError where there are none. */
 export function imagesOfFolder(folder: string): ImageList {
   let files: string[];
   try {
-    files = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((file) => pictures.test(file)).sort(); // prettier-ignore
+    files = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter(isPicture).sort(); // prettier-ignore
   } catch (cause) {
     throw new AmsError("the folder cannot be read", {
       where: folder,

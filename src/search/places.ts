@@ -20,3 +20,8 @@ export function indexFolder(home: string, cwd: string, text: string): string {
     hint: "use letters, numbers, dots, dashes; or give a folder with a slash in it",
   });
 }
+
+/** Whether a file's name is that of a picture which can be searched, by its ending. */
+export function isPicture(file: string): boolean {
+  return /\.(jpe?g|png|webp|gif|bmp|tiff?)$/i.test(file);
+}

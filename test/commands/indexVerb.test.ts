@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
+import * as tf from "@tensorflow/tfjs-core";
 import { closeImageWorkers } from "../../src/data/imagePool.js";
 import { AmsError, createApi, displaySymbol, type Context, silentContext } from "../../src/index.js";
 import { startEngine } from "../../src/engine/index.js";
@@ -66,6 +67,34 @@ describe("ams.index", () => {
     assert.deepEqual(hits.hits.map(({ item }) => item.id).sort(), ["below/pink.png", "below/white.png", "below/yellow.png", "blue.png", "green.png", "red.png"]); // prettier-ignore
     const gone = await later.index({ index: "mine", delete: ["below/pink.png", path.join("photos", "red.png")] });
     assert.deepEqual([gone.removed, gone.images], [2, 4]);
+  });
+
+  test("takes what changed and what is gone with --update, all anew with --fresh, and as many candidates as it is told", async () => {
+    const own = path.join(scratch, "changing");
+    mkdirSync(own);
+    const [first, second, third] = sample.dataset.splits["test"]!.map(({ image }) => image);
+    copyFileSync(first!, path.join(own, "a.png"));
+    copyFileSync(second!, path.join(own, "b.png"));
+    const ams = createApi({ cwd: scratch });
+    await ams.engine("plain");
+    await ams.index("changing", { index: "moving", checkpoint });
+    copyFileSync(third!, path.join(own, "a.png"));
+    rmSync(path.join(own, "b.png"));
+    const kept = await ams.index("changing", { index: "moving", checkpoint });
+    assert.deepEqual([kept.added, kept.updated, kept.removed, kept.images], [0, 0, 0, 2]);
+    const updated = await ams.index("changing", { index: "moving", checkpoint, update: true });
+    assert.deepEqual([updated.added, updated.updated, updated.removed, updated.images], [0, 1, 1, 1]);
+
+    const other = await sample.model();
+    other.parameters.get("img.fc1.bias")!.assign(tf.add(other.parameters.get("img.fc1.bias")!, 0.1));
+    await refused(ams.index("photos", { index: "moving", model: other }), /made by another model/);
+    const fresh = await ams.index("photos", { index: "moving", model: other, fresh: true });
+    assert.deepEqual([fresh.added, fresh.images], [6, 6]);
+
+    for (const where of [{ index: "moving" }, { data: sample.dataset }]) {
+      const hits = await ams.search("a red square", { ...where, model: other, k: 1, candidates: 3 });
+      assert.deepEqual([hits.gallery, hits.candidates, hits.hits.length], [6, 3, 1]);
+    }
   });
 
   test("says what cannot be", async () => {

@@ -282,9 +282,12 @@ describe("runs and queries", () => {
   });
 
   test("a query is a text, or the path of a picture that is there", () => {
-    writeFileSync(path.join(folder, "photo.jpg"), "");
-    assert.deepEqual(queryOf({ query: "photo.jpg" }, fresh()), { image: path.join(folder, "photo.jpg") });
-    assert.deepEqual(queryOf({ query: "other.jpg" }, fresh()), { text: "other.jpg" });
+    for (const name of ["photo.jpg", "my scan.TIFF"]) {
+      writeFileSync(path.join(folder, name), "");
+      assert.deepEqual(queryOf({ query: name }, fresh()), { image: path.join(folder, name) });
+    }
+    assert.deepEqual(queryOf({ query: "a dog as in dog.jpg" }, fresh()), { text: "a dog as in dog.jpg" });
+    assert.throws(() => queryOf({ query: "other.jpg" }, fresh()), /there is no picture "other\.jpg"/);
     assert.deepEqual(queryOf({ image: "x.png" }, fresh()), { image: path.join(folder, "x.png") });
     assert.throws(() => queryOf({}, fresh()), /search for what\?/);
     assert.throws(() => queryOf({ query: "a", image: "b" }, fresh()), /not both/);

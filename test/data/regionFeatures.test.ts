@@ -1,6 +1,6 @@
 /** Region features in SCAN's precomputed layout: read, refused, and trained on with a GRU and with a BERT. */
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -8,7 +8,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { closeRegionFeatures, openRegionFeatures, readRegions } from "../../src/data/regionFeatures.js";
 import { startEngine } from "../../src/engine/index.js";
 import { writeNpy } from "../../src/evaluate/npy.js";
-import { createApi } from "../../src/index.js";
+import { createApi, displaySymbol } from "../../src/index.js";
 import { encodeCaptions, encodeImages } from "../../src/model/ams.js";
 import { buildModel } from "../../src/model/build.js";
 import { runChain } from "../../src/model/chain.js";
@@ -199,6 +199,20 @@ describe("a model of region features", () => {
       assert.ok(evaluation.rsum > before.rsum + 40, `rSum ${before.rsum} -> ${evaluation.rsum}`);
       const hits = await api.search("a red dog", { split: "test", k: 3 });
       assert.equal(hits.hits.length, 3);
+
+      const gallery = { index: `${recipe}-rows`, split: "test" };
+      assert.deepEqual((await api.index({ ...gallery, features: "float32" })).images, 12);
+      const stored = await api.search("a red dog", { index: gallery.index, k: 3 });
+      stored.hits.forEach(({ item, score }, i) => {
+        assert.equal(item.id, hits.hits[i]!.item.id);
+        assert.ok(Math.abs(score - hits.hits[i]!.score) < 1e-5, `${score} ${hits.hits[i]!.score}`);
+      });
+      assert.ok(!(await stored[displaySymbol]())["text/plain"].includes("the file is gone"));
+      const again = await api.index({ ...gallery, update: true });
+      assert.deepEqual([again.added, again.updated, again.removed], [0, 0, 0]);
+      const file = path.join(folder, "test_ims.npy");
+      utimesSync(file, new Date(), new Date(statSync(file).mtimeMs + 5000));
+      assert.equal((await api.index({ ...gallery, update: true })).updated, 12);
 
       await api.train({ ...options, model: await make(), name: `${recipe}-parts`, recipe, steps: 7 });
       const parts = await createApi({ cwd: home }).train({ resume: `${recipe}-parts`, steps: 20 });

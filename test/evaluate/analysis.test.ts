@@ -181,5 +181,11 @@ describe("plot", () => {
     const pairs = await draw(session, { figure: "distribution", words: 0 });
     assert.doesNotMatch(pairs.svg, /mined/);
     await assert.rejects(draw(session, { figure: "distribution", scale: 7 }), /has no scale 7/);
+    const labels: string[] = [];
+    const context = { ...silentContext, progress: ({ label }: { label: string }) => void labels.push(label) };
+    const options = { figure: "distribution", scale: 7, data: sample.dataset, model: await sample.model() };
+    const asked = plotCommand.run(checkOptions(plotCommand, options) as never, context, createSession("."));
+    await assert.rejects(asked, /has no scale 7/);
+    assert.deepEqual(labels, [], "refused before anything is scored");
   });
 });

@@ -46,6 +46,14 @@ describe("recalls", () => {
           assert.ok(rank <= expected.ranks_pessimistic[way][k]!, `${way} ${String(k)}: ${String(rank)}`);
         });
       }
+      // Of captions they are the pessimistic ones. Of images too, but for tied captions of their own, which are no wrong answers.
+      assert.deepEqual(Array.from(found.ranks.t2i), expected.ranks_pessimistic.t2i);
+      const withoutOwn = expected.ranks_pessimistic.i2t.map((rank, i) => {
+        const row = Array.from(scores.subarray(i * owner.length, (i + 1) * owner.length));
+        const own = row.filter((_, c) => owner[c] === i);
+        return rank - own.filter((score) => score === Math.max(...own)).length + 1;
+      });
+      assert.deepEqual(Array.from(found.ranks.i2t), withoutOwn);
     });
   }
 
@@ -82,11 +90,16 @@ describe("recalls", () => {
     assert.ok(Number.isFinite(found.i2t.meanr));
   });
 
-  test("refuse NaN with the pair that has it, wrong sizes and wrong owners", () => {
+  test("refuse NaN and Infinity with the pair that has it, wrong sizes and wrong owners", () => {
     const scores = new Float32Array(6);
-    scores[4] = NaN;
-    const nan = (error: unknown): boolean => error instanceof AmsError && error.where === "image 1, caption 1";
-    assert.throws(() => recalls(scores, 2, Int32Array.of(0, 0, 1)), nan);
+    for (const [value, message] of [
+      [NaN, "a score is not a number"],
+      [Infinity, "a score is infinite"],
+      [-Infinity, "a score is infinite"],
+    ] as const) {
+      scores[4] = value;
+      assert.throws(() => recalls(scores, 2, Int32Array.of(0, 0, 1)), { name: "AmsError", message, where: "image 1, caption 1" }); // prettier-ignore
+    }
     assert.throws(() => recalls(new Float32Array(5), 2, Int32Array.of(0, 0, 1)), AmsError);
     assert.throws(() => recalls(new Float32Array(6), 2, Int32Array.of(0, 2, 1)), AmsError);
   });

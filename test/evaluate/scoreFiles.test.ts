@@ -116,6 +116,48 @@ print(json.dumps([s.tolist(), str(s.dtype), o.tolist(), str(o.dtype), s.flags["C
     assert.throws(() => readNpy(file("none.npy")), /cannot be opened/);
     assert.throws(() => saveScores(file("scores.csv"), given()), /cannot be saved as ".csv"/);
   });
+
+  test("that are no matrix say so, whatever is beside them", () => {
+    const refusal = (shape: number[], count: number): void => {
+      writeNpy(file("odd.npy"), shape, new Float32Array(count));
+      const known = (_: number, captions: number): Int32Array => new Int32Array(captions);
+      for (const owners of [undefined, known]) {
+        const wanted = `scores are of shape \\[${shape.join(", ")}\\], no matrix`;
+        assert.throws(() => readScores(file("odd.npy"), owners), new RegExp(wanted));
+      }
+    };
+    refusal([6], 6);
+    refusal([1, 2, 3], 6);
+    refusal([0, 50], 0);
+  });
+
+  test("may have owners of any whole numbers, and scores of 16 bits", () => {
+    const npy = (name: string, type: string, shape: string, bytes: Uint8Array): void => {
+      const header = `{'descr': '${type}', 'fortran_order': False, 'shape': (${shape}), }`.padEnd(117) + "\n";
+      writeFileSync(file(name), Buffer.concat([Buffer.from(`\x93NUMPY\x01\x00\x76\x00${header}`, "latin1"), bytes]));
+    };
+    const bytesOf = (values: ArrayBufferView): Uint8Array => new Uint8Array(values.buffer);
+    npy("half.npy", "<f2", "2, 3", bytesOf(Uint16Array.of(0x3c00, 0x3800, 0x3400, 0xc000, 0, 1)));
+    const halves = Float64Array.of(1, 0.5, 0.25, -2, 0, 2 ** -24);
+    const owners: [string, ArrayBufferView][] = [
+      ["<u8", BigUint64Array.of(0n, 0n, 1n)],
+      ["<i8", BigInt64Array.of(0n, 0n, 1n)],
+      ["<u4", Uint32Array.of(0, 0, 1)],
+      ["<i4", Int32Array.of(0, 0, 1)],
+      ["<u2", Uint16Array.of(0, 0, 1)],
+      ["<i2", Int16Array.of(0, 0, 1)],
+      ["|u1", Uint8Array.of(0, 0, 1)],
+      ["|i1", Int8Array.of(0, 0, 1)],
+    ];
+    for (const [type, values] of owners) {
+      npy("half.owner.npy", type, "3,", bytesOf(values));
+      assert.deepEqual(readScores(file("half.npy")), { scores: halves, owner }, type);
+    }
+    npy("half.owner.npy", ">i4", "3,", new Uint8Array(12));
+    assert.throws(() => readScores(file("half.npy")), /numbers are >i4/);
+    const hint = `save it again: numpy.save("half.owner.npy", owner.astype("int32"))`;
+    assert.throws(() => readScores(file("half.npy")), { hint });
+  });
 });
 
 describe("eval", () => {

@@ -2,7 +2,7 @@
 import { after, before, describe, test } from "node:test";
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import {
+import fs, {
   copyFileSync,
   mkdirSync,
   mkdtempSync,
@@ -223,6 +223,36 @@ describe("an index that grows and shrinks", () => {
   test("an image that comes twice is in it once", async () => {
     const folder = newFolder();
     assert.equal((await build(folder, { gallery: list([...items, items[0]!]) })).images, 6);
+  });
+});
+
+describe("an index on a disk", () => {
+  test("is refused where there is no room for it, with what it needs and what is free", async (t) => {
+    const folder = newFolder();
+    const { bavail, bsize, ...rest } = fs.statfsSync(scratch);
+    assert.ok(bavail * bsize > 0);
+    t.mock.method(fs, "statfsSync", () => ({ ...rest, bavail: 1, bsize: 6 * bytesPerImage(model, "none") }));
+    await assert.rejects(build(folder, { gallery: list(), features: "float32" }), threeLines(/would need .* GB, and .* are free[^]*--features none/)); // prettier-ignore
+    await assert.rejects(build(folder, { gallery: list(), fresh: true, features: "none" }), threeLines(/would need/));
+    t.mock.restoreAll();
+    assert.equal((await build(folder, { gallery: list(), fresh: true })).images, 6);
+  });
+
+  test("of many small writes is joined once a tenth of it has been deleted", async () => {
+    const folder = newFolder();
+    await build(folder, { gallery: list(), writeEvery: 0 });
+    const parts = async (): Promise<number> => {
+      const connection = await (await loadLance()).connect(path.join(folder, "tables"));
+      const table = await connection.openTable("images");
+      const { numFragments } = (await table.stats()).fragmentStats;
+      table.close();
+      connection.close();
+      return numFragments;
+    };
+    assert.ok((await parts()) > 2, String(await parts()));
+    await build(folder, { remove: ["blue"] });
+    assert.equal(await parts(), 1);
+    assert.deepEqual((await content(folder)).ids.length, 5);
   });
 });
 

@@ -5,6 +5,7 @@ import type { Context } from "../../context.js";
 import type { Item } from "../../data/dataset.js";
 import { AmsError } from "../../errors.js";
 import type { Evaluation } from "../../evaluate/index.js";
+import type { Model } from "../../model/ams.js";
 import type { Figure } from "../../plot/figure.js";
 import { defineCommand, option } from "../command.js";
 import { dataAliases, dataOptions, splitOf, wantDataset } from "../datasets.js";
@@ -236,11 +237,14 @@ function itemOf(items: Item[], wanted: number | string, split: string): Item {
   });
 }
 
+/** Whether the options ask for other scores than the session has. */
+const asksAnew = ({ checkpoint, model, images, data }: PlotOptions): boolean =>
+  checkpoint !== undefined || model !== undefined || images !== undefined || data !== undefined;
+
 /** Each asked split's latest evaluation in the session, made where it is missing; without a split, all of the session. */
 async function evaluations(options: PlotOptions, context: Context, session: Session): Promise<Evaluation[]> {
-  const { checkpoint, model, images } = options;
   const asked = splitsOf(options);
-  const fresh = checkpoint !== undefined || model !== undefined || images !== undefined || options.data !== undefined;
+  const fresh = asksAnew(options);
   if (asked.length === 0 && !fresh && session.evaluations.length > 0) return latestOfEachSplit(session.evaluations);
   const result: Evaluation[] = [];
   for (const split of asked.length === 0 ? ["test"] : asked) {
@@ -295,9 +299,8 @@ async function evaluationWith(
   session: Session,
 ): Promise<Evaluation> {
   const split = splitsOf(options)[0] ?? "test";
-  const fresh = options.checkpoint !== undefined || options.model !== undefined || options.images !== undefined || options.data !== undefined; // prettier-ignore
   const found = session.evaluations.findLast((each) => each[part] !== undefined && each.split === split);
-  if (found !== undefined && !fresh) return found;
+  if (found !== undefined && !asksAnew(options)) return found;
   const asked = {
     pooled: false,
     pointing: part === "pointing",
@@ -396,15 +399,25 @@ async function confusion(options: PlotOptions, context: Context, session: Sessio
   );
 }
 
+/** Throws an AmsError for a scale that the model, where it is known, does not have. */
+function refuseScale(scale: number, model: Model | undefined): void {
+  const scales = model?.config.scales.length;
+  if (scales === undefined || scale <= scales) return;
+  throw new AmsError(`the model has no scale ${scale}`, { where: `--scale ${scale}`, hint: `give 1 to ${scales}` });
+}
+
 async function distribution(options: PlotOptions, context: Context, session: Session): Promise<Figure> {
   const { scoreDistributions, wordRelevance } = await import("../../evaluate/index.js");
   const { distributionFigure } = await import("../../plot/distribution.js");
-  const evaluation = await oneEvaluation(options, context, session);
-  const scales = evaluation.model?.config.scales.length;
   const { scale, words: count } = options;
-  if (scale !== undefined && scales !== undefined && scale > scales) {
-    throw new AmsError(`the model has no scale ${scale}`, { where: `--scale ${scale}`, hint: `give 1 to ${scales}` });
+  const [split] = splitsOf(options);
+  const isMade = session.evaluations.some((each) => split === undefined || each.split === split);
+  if (scale !== undefined && (asksAnew(options) || !isMade)) {
+    await wantEngine(context, session);
+    refuseScale(scale, await wantModel(options, context, session)); // before all pairs are scored for nothing
   }
+  const evaluation = await oneEvaluation(options, context, session);
+  if (scale !== undefined) refuseScale(scale, evaluation.model);
   const withWords =
     count > 0 && evaluation.model !== undefined && evaluation.scoredBy === "exact" && evaluation.images > 1;
   const words = withWords ? await wordRelevance(evaluation, { captions: count }, context) : undefined;

@@ -8,6 +8,7 @@ import { defineCommand, option } from "../command.js";
 import { dataAliases, dataOptions, splitOf, wantDataset } from "../datasets.js";
 import { wantEngine } from "../engines.js";
 import { modelOptions, wantModel } from "../models.js";
+import { isPicture } from "../../search/places.js";
 import { modelOfIndex, wantIndex } from "./indexGallery.js";
 import { resolvePath, type Session } from "../session.js";
 
@@ -97,6 +98,7 @@ async function searchIndex(
   }
 }
 
+/** The picture where the query is the path of one, else the text. Throws AmsError for neither, for both, and for a picture that is not there. */
 export function queryOf(
   { query, image }: { query?: string | undefined; image?: string | undefined },
   session: Session,
@@ -107,8 +109,13 @@ export function queryOf(
       hint: "leave one out",
     });
   }
-  const isFile =
-    query !== undefined && /\.(jpe?g|png|webp|gif|bmp)$/i.test(query) && existsSync(resolvePath(session, query));
+  const isFile = query !== undefined && isPicture(query) && existsSync(resolvePath(session, query));
+  if (query !== undefined && !isFile && isPicture(query) && !/\s/.test(query)) {
+    throw new AmsError(`there is no picture "${query}"`, {
+      where: resolvePath(session, query),
+      hint: "check the path of the picture that asks; a text to search for does not end like a file",
+    });
+  }
   const file = image ?? (isFile ? query : undefined);
   if (file !== undefined) return { image: resolvePath(session, file) };
   if (query === undefined || query.trim() === "") {

@@ -1,0 +1,4 @@
+/** The streaming scorer on WebAssembly. */
+import { scorerSuite } from "./scorerSuite.js";
+
+scorerSuite("wasm");
