@@ -25,9 +25,8 @@ export function openEnsemble(): Ensemble {
         evaluation.images === first.images &&
         evaluation.owner.every((image, c) => image === first?.owner[c]);
       if (!same) {
-        const size = (e: Evaluation): string => `${e.images} images x ${e.captions} captions`;
         throw new AmsError(
-          `the scores of an ensemble belong to different galleries: ${size(first)}, ${size(evaluation)}`,
+          `the scores of an ensemble belong to different galleries: ${difference(first, evaluation)}`,
           {
             where: `${members[0]?.name ?? ""}, ${name}`,
             hint: "evaluate all of them on the same images and captions, in the same order",
@@ -47,4 +46,12 @@ export function openEnsemble(): Ensemble {
       return makeEvaluation({ dataset, split, images, scores, owner, items, scoredBy, seconds, name, folds, members });
     },
   };
+}
+
+/** What tells two galleries apart: their sizes, or the first caption with another image. */
+function difference(a: Evaluation, b: Evaluation): string {
+  const size = (e: Evaluation): string => `${e.images} images x ${e.captions} captions`;
+  if (size(a) !== size(b)) return `${size(a)}, ${size(b)}`;
+  const caption = a.owner.findIndex((image, c) => image !== b.owner[c]);
+  return `caption ${caption} belongs to image ${a.owner[caption]} in one, to image ${b.owner[caption]} in the other (counted from 0)`;
 }

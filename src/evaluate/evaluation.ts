@@ -144,7 +144,7 @@ function show(evaluation: Evaluation): MimeBundle {
     evaluation;
   const about = [dataset, split].filter((part) => part !== "").join(" ");
   const { rows, remark } = references(dataset, split, images);
-  const what = members === undefined ? "this model" : `mean of ${members.length}`;
+  const what = members === undefined ? (evaluation.name ?? "this model") : `mean of ${members.length}`;
   const tables = [
     renderTable({
       columns: ["model", ...headers("i2t"), ...headers("t2i"), "rSum"],

@@ -3,7 +3,7 @@ import { renderTable } from "../display.js";
 import type { Confusion, ConfusionMatrix } from "../evaluate/confusions.js";
 import { makeFigure, type Figure } from "./figure.js";
 import { baseLayout, drawPlotly, axis, plotlySpec, plotlyText } from "./plotly.js";
-import { grid, paper, right, wrong } from "./palette.js";
+import { grid, paper, wrong } from "./palette.js";
 import { fitText } from "./textWidth.js";
 
 /** What the figure of confusions shows. */
@@ -22,16 +22,16 @@ const [width, height] = [440, 440];
 
 /**
  * Row: the image whose captions ask; column: the image that is found. Colour: how much the found image scores above the right one for
- * the caption where this is most: orange where the wrong image wins, blue where the right one does.
+ * the caption where this is most: orange where the wrong image wins, grey where the right one does by far.
  */
 export async function confusionFigure(input: ConfusionInput, title = "Hardest confusions"): Promise<Figure> {
   const { matrix, hardest, imageName = String, captionText = (caption) => `caption ${caption}` } = input;
   const names = matrix.images.map((image) => plotlyText(fitText(imageName(image), 110, 11)));
   const places = names.map((_, i) => i);
-  const most = Math.max(
-    ...matrix.margins.flat().map((margin) => (Number.isFinite(margin) ? Math.abs(margin) : 0)),
-    1e-9,
-  );
+  // The scale is made for what is confused: pairs far from it are all of the same grey.
+  const margins = matrix.margins.flat().filter(Number.isFinite);
+  const wins = margins.filter((margin) => margin > 0);
+  const most = Math.max(...(wins.length > 0 ? wins : margins.map(Math.abs)), 1e-9);
   const n = names.length;
   const cells = places.flatMap((row) =>
     places.map((column) => ({ row, column, margin: matrix.margins[row]![column]! })),
@@ -50,9 +50,9 @@ export async function confusionFigure(input: ConfusionInput, title = "Hardest co
         color: known.map(({ margin }) => Number(margin.toPrecision(5))),
         cmin: -most,
         cmax: most,
-        // From the right answer's blue over white to the wrong one's orange.
+        // From grey (never confused) over white to the orange of wrong answers.
         colorscale: [
-          [0, right],
+          [0, grid],
           [0.5, paper],
           [1, wrong],
         ],

@@ -286,7 +286,7 @@ describe("eval", () => {
   test("refuses ensembles of different galleries, and what means are not", async () => {
     const ensemble = openEnsemble();
     ensemble.add("a", given());
-    assert.throws(() => ensemble.add("b", evaluateScores(scores, Int32Array.of(0, 1, 1))), /different galleries/);
+    assert.throws(() => ensemble.add("b", evaluateScores(scores, Int32Array.of(0, 1, 1))), /different galleries: caption 1 belongs to image 0 in one, to image 1 in the other/); // prettier-ignore
     await refused(ams("eval", "--checkpoint", "a", "--checkpoint", "b", "--scales"), /without --scales/);
     await refused(ams("eval", "--checkpoint", "a", "--resume", "b"), /the same as --checkpoint/);
   });
