@@ -35,6 +35,8 @@ export interface Outgoing {
 export function createOutgoing(
   sockets: Pick<Sockets, "send">,
   requestOf: (number: RequestNumber) => Request | undefined,
+  /** Told of every message on iopub that a request brought about, before it is sent. */
+  shown: (request: RequestNumber, type: string, content: unknown) => void = () => undefined,
 ): Outgoing {
   const send = (
     channel: Channel | "iopub",
@@ -45,6 +47,7 @@ export function createOutgoing(
     { metadata = {}, buffers = [] }: Extra = {},
   ): void => {
     const header = cause?.message.header;
+    if (channel === "iopub" && cause !== undefined) shown(cause.number, type, content);
     void sockets.send(channel, {
       identities,
       header: createHeader(type, header?.username),

@@ -30,6 +30,7 @@ import { problemOf } from "./requests.js";
 import { createShells } from "./shells.js";
 import { hearSigint } from "./signals.js";
 import { openSockets } from "./sockets.js";
+import { createUnfinished, unfinishedTarget } from "./unfinished.js";
 
 type Done = ToWire & { type: "done" };
 
@@ -76,6 +77,7 @@ async function serve(): Promise<void> {
       });
   };
 
+  const unfinished = createUnfinished();
   const sockets = await openSockets(connection, (channel, message) => {
     const { msg_type: type, subshell_id: subshell } = message.header;
     const problem = problemOf(type, message.content);
@@ -86,6 +88,7 @@ async function serve(): Promise<void> {
     }
     const request = { number: ++lastNumber, channel, message };
     requests.set(request.number, request);
+    if (problem === undefined) unfinished.add(request);
     if (problem !== undefined) refuse(request, failure("BadRequest", problem));
     else if (channel === "control") answerControl(request);
     else if (isCommMessage(type)) passOnComm(request, type);
@@ -93,7 +96,11 @@ async function serve(): Promise<void> {
     else if (!shells.add(subshell ?? null, request)) refuse(request, unknownSubshell(subshell));
   });
 
-  const { publish, reply, status, stream, askInput, flush } = createOutgoing(sockets, (number) => requests.get(number));
+  const { publish, reply, status, stream, askInput, flush } = createOutgoing(
+    sockets,
+    (number) => requests.get(number),
+    unfinished.note,
+  );
 
   /** Answers a request that cannot be done, with busy and idle: clients wait for them where there is no reply. */
   const refuse = (request: Request, content: Failure): void => {
@@ -209,8 +216,19 @@ async function serve(): Promise<void> {
   const passOnComm = (request: Request, message: CommType): void => {
     const { content, metadata, buffers } = request.message;
     status("busy", request);
+    if (message === "comm_open" && (content as CommContent).target_name === unfinishedTarget) {
+      tellUnfinished(request, (content as CommContent).comm_id);
+      return;
+    }
     comms.note(message, content);
     tell({ type: "comm", request: request.number, message, content: content as CommContent, metadata, buffers });
+  };
+  /** Answered here, so that it comes while a cell spins, and between the outputs before and after it. */
+  const tellUnfinished = (request: Request, id: string): void => {
+    flush();
+    publish("comm_msg", { comm_id: id, data: { cells: unfinished.list() } }, request);
+    publish("comm_close", { comm_id: id, data: {} }, request);
+    idleBesideCell(request);
   };
   const answerAtOnce = (request: Request): void => {
     status("busy", request);

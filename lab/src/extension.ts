@@ -1,4 +1,4 @@
-/** The plugins: magics in colour, a launcher card, and the panel of runs. Each does without what a front end lacks. */
+/** The plugins: magics in colour, a launcher card, the panel of runs, and the outputs of cells that ran on. Each does without what a front end lacks. */
 import type {
   App,
   EditorExtensionRegistry,
@@ -12,6 +12,7 @@ import { logo } from "./logo.js";
 import { extensionOf } from "./magics.js";
 import { addRunsPanel } from "./runs.js";
 import { shared, wanted } from "./share.js";
+import { showUnfinished } from "./unfinished.js";
 
 const kernelName = "ams";
 
@@ -59,6 +60,12 @@ export async function extensionPlugins(): Promise<Plugin[]> {
       autoStart: true,
       requires: [tracker],
       activate: (app: App, notebooks: NotebookTracker) => addRunsPanel(app, notebooks, { Widget, icon, kernelName }),
+    },
+    tracker !== undefined && {
+      id: "@ams-notebook/lab:unfinished",
+      autoStart: true,
+      requires: [tracker],
+      activate: (_app: App, notebooks: NotebookTracker) => showUnfinished(notebooks, kernelName),
     },
   ];
   return plugins.filter((plugin) => plugin !== false);

@@ -58,6 +58,13 @@ export async function drawFigure(node: HTMLElement, figure: PlotlyFigure): Promi
   host.append(drawn);
   node.replaceChildren(host);
   await plotly.react(drawn, data, { ...rest, autosize: true }, config);
+  // Of itself plotly.js follows the window alone: a figure that was drawn before its page had a width would stay as it is.
+  let known = host.clientWidth;
+  new ResizeObserver(() => {
+    if (host.clientWidth === known || host.clientWidth === 0) return;
+    known = host.clientWidth;
+    plotly.Plots.resize(drawn);
+  }).observe(host);
   const title = (layout["title"] as { text?: unknown } | undefined)?.text;
   drawn.setAttribute("role", "img");
   drawn.setAttribute("aria-label", typeof title === "string" ? title : "figure");

@@ -45,19 +45,57 @@ export interface Kernel {
   status: string;
   handleComms: boolean;
   isDisposed: boolean;
+  /** Of this connection: requests of the page carry it as their session. */
+  clientId: string;
   createComm(target: string): Comm;
+  iopubMessage: Signal<Kernel, KernelMessage>;
+  statusChanged: Signal<Kernel, string>;
+}
+
+export interface KernelMessage {
+  header: { msg_type: string };
+  parent_header: { msg_id?: string };
+  content: Record<string, unknown>;
 }
 
 export interface NotebookPanel extends Widget {
-  sessionContext: { session: { kernel: Kernel | null } | null };
+  /** `collaborative`: the document is shared with other pages, of which one shows what runs. */
+  context: { ready: Promise<void>; model: { collaborative?: boolean } };
+  content: { widgets: readonly { model: CellModel }[] };
+  sessionContext: {
+    session: { kernel: Kernel | null } | null;
+    ready: Promise<void>;
+    kernelChanged: Signal<unknown, unknown>;
+  };
 }
 
-export interface Signal {
-  connect(slot: () => void): void;
+export interface CellModel {
+  id: string;
+  type: string;
+  trusted: boolean;
+  sharedModel: { getSource(): string };
+  /** Of code cells. */
+  executionCount: number | null;
+  executionState?: "idle" | "running";
+  outputs: OutputAreaModel;
+}
+
+export interface OutputAreaModel {
+  length: number;
+  /** Returns how many there are then; a stream goes into the last output if that is one of the same name. */
+  add(output: Record<string, unknown>): number;
+  set(index: number, output: Record<string, unknown>): void;
+  clear(wait?: boolean): void;
+}
+
+export interface Signal<Sender = unknown, Argument = unknown> {
+  connect(slot: (sender: Sender, argument: Argument) => void): void;
+  disconnect(slot: (sender: Sender, argument: Argument) => void): void;
 }
 
 export interface NotebookTracker {
   currentWidget: NotebookPanel | null;
+  widgetAdded: Signal<NotebookTracker, NotebookPanel>;
   forEach(each: (panel: NotebookPanel) => void): void;
 }
 

@@ -40,6 +40,12 @@ export interface Lab {
   open(notebook: string): Promise<void>;
   /** Clicks the launcher's notebook card of that title and waits until the new notebook's kernel is idle. */
   launch(title: string): Promise<void>;
+  /** Loads the page again, whatever runs; resolves when the notebook has its kernel, which may be busy. */
+  reload(): Promise<void>;
+  /** Adds a code cell at the end of the open notebook. */
+  append(source: string): Promise<void>;
+  /** Starts a cell and does not wait for its end. */
+  start(cell: number): Promise<void>;
   /** Runs all cells of the open notebook and resolves to them, outputs included. */
   runAll(timeoutSeconds: number): Promise<NotebookCell[]>;
   /** Runs the cells from one number up to another (without it), each to its end. */
@@ -55,6 +61,25 @@ export interface Lab {
   picture(name: string): Promise<void>;
   close(): Promise<void>;
 }
+
+/** A notebook's export by nbconvert, as one HTML page beside it. */
+export async function exportToHtml(notebook: string): Promise<string> {
+  const script = path.join(packageRoot(), "scripts", "setup", "paths.mjs");
+  const setup = (await import(pathToFileURL(script).href)) as SetupPaths;
+  const page = notebook.replace(/\.ipynb$/, ".html");
+  const child = spawn(setup.python, ["-m", "nbconvert", "--to", "html", "--output", page, notebook], {
+    env: setup.environment(),
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  let log = "";
+  child.stderr.on("data", (chunk: Buffer) => (log += chunk.toString()));
+  const [code] = (await once(child, "exit")) as [number | null];
+  if (code !== 0 || !existsSync(page)) throw new Error(`nbconvert made no page:\n${log.slice(-2000)}`);
+  return page;
+}
+
+/** For a browser that runs as root in a container. */
+export const browserArguments = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"];
 
 /** A notebook of code cells for this kernel. */
 export function notebookOf(sources: string[]): object {
@@ -126,10 +151,7 @@ export async function startLab(options: {
   try {
     const url = `http://127.0.0.1:${port}`;
     await answers(`${url}/api/status?token=${token}`, server, () => log);
-    browser = await chromium.launch({
-      executablePath: options.browser,
-      args: ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"],
-    });
+    browser = await chromium.launch({ executablePath: options.browser, args: browserArguments });
     const page = await browser.newPage({ viewport: options.viewport ?? { width: 1280, height: 900 } });
     const pageErrors: string[] = [];
     page.on("pageerror", (error) => pageErrors.push(error.message));
@@ -146,6 +168,12 @@ export async function startLab(options: {
         if (answer.status !== "ok") throw new Error(`${expression}: ${answer.evalue ?? answer.status}`);
         return answer.data?.["text/plain"] ?? "";
       },
+      reload: async () => {
+        await page.reload();
+        await page.waitForFunction(hasKernel, undefined, { timeout: 120_000, polling: 250 });
+      },
+      append: (source) => page.evaluate(addCell, source),
+      start: (cell) => page.evaluate(startCell, cell),
       save: async () => {
         await page.evaluate(runCommand, { id: "docmanager:save" });
       },
@@ -194,7 +222,10 @@ interface JupyterApp {
   shell: {
     /** null until the notebook is open. */
     currentWidget: {
-      content: { activeCellIndex: number; model: { toJSON(): { cells: NotebookCell[] } } };
+      content: {
+        activeCellIndex: number;
+        model: { toJSON(): { cells: NotebookCell[] }; sharedModel: { addCell(cell: object): unknown } };
+      };
       sessionContext?: { session?: { kernel?: Kernel | null } | null };
     } | null;
   };
@@ -223,6 +254,18 @@ async function runCell(index: number): Promise<void> {
   await jupyterapp.commands.execute("notebook:run-cell");
 }
 
+/** What runs is awaited by nobody. */
+function startCell(index: number): void {
+  const { jupyterapp } = globalThis as unknown as { jupyterapp: JupyterApp };
+  if (jupyterapp.shell.currentWidget !== null) jupyterapp.shell.currentWidget.content.activeCellIndex = index;
+  void jupyterapp.commands.execute("notebook:run-cell");
+}
+
+function addCell(source: string): void {
+  const { jupyterapp } = globalThis as unknown as { jupyterapp: JupyterApp };
+  jupyterapp.shell.currentWidget?.content.model.sharedModel.addCell({ cell_type: "code", source, metadata: {} });
+}
+
 async function evaluateInKernel(expression: string): Promise<Evaluated> {
   const { jupyterapp } = globalThis as unknown as { jupyterapp: JupyterApp };
   const kernel = jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel;
@@ -234,6 +277,12 @@ async function evaluateInKernel(expression: string): Promise<Evaluated> {
 function kernelIsIdle(): boolean {
   const { jupyterapp } = globalThis as unknown as { jupyterapp?: JupyterApp };
   return jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === "idle";
+}
+
+function hasKernel(): boolean {
+  const { jupyterapp } = globalThis as unknown as { jupyterapp?: JupyterApp };
+  const status = jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status;
+  return status === "busy" || status === "idle";
 }
 
 async function runAllCells(): Promise<string> {

@@ -78,6 +78,7 @@ type SendChannel = "shell" | "control" | "stdin";
 
 interface SendExtra {
   parent?: object;
+  metadata?: object;
   buffers?: Buffer[];
   key?: string;
   /** Fields of the header beyond the usual ones. */
@@ -271,7 +272,7 @@ export function createClient(connection: Connection, log: () => string): TestCli
       version: "5.4",
       ...extra.header,
     };
-    const frames = [header, extra.parent ?? {}, {}, content].map((part) => JSON.stringify(part));
+    const frames = [header, extra.parent ?? {}, extra.metadata ?? {}, content].map((part) => JSON.stringify(part));
     await sendRaw(channel, ["<IDS|MSG>", sign(frames, extra.key ?? key), ...frames, ...(extra.buffers ?? [])]);
     return id;
   };

@@ -84,7 +84,7 @@ function bar({ name, unit, done, total }: Level, index: number): string {
   const percent = total > 0 ? Math.min(100, (100 * done) / total) : 0;
   const cell = "display:inline-block;vertical-align:middle";
   return (
-    `<div style="line-height:1.5"><span style="${cell};width:90px">${escapeHtml(name)}</span>` +
+    `<div style="line-height:1.5"><span style="${cell};min-width:110px;padding-right:8px;white-space:nowrap">${escapeHtml(name)}</span>` +
     `<span style="${cell};background:rgba(128,128,128,.3);height:8px;width:320px;border-radius:4px;overflow:hidden">` +
     `<span style="display:block;background:${series[index] ?? series[0]};height:8px;width:${percent.toFixed(1)}%"></span></span>` +
     `<small style="margin-left:8px">${escapeHtml(`${unit} ${String(done)}/${String(total)}`)}</small></div>`
