@@ -65,7 +65,7 @@ export interface NotebookPanel extends Widget {
   sessionContext: {
     session: { kernel: Kernel | null } | null;
     ready: Promise<void>;
-    kernelChanged: Signal<unknown, unknown>;
+    kernelChanged: Signal;
   };
 }
 
