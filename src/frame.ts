@@ -8,9 +8,12 @@ import type { Dataset } from "./data/dataset.js";
 import { countWords } from "./data/summary.js";
 import { displaySymbol, escapeHtml, renderTable, type Displayable, type MimeBundle } from "./display.js";
 import { AmsError } from "./errors.js";
+import { captionsOf } from "./evaluate/captions.js";
+import type { Comparison, MeasureDifference } from "./evaluate/compare.js";
 import { hardestConfusions, type Confusion } from "./evaluate/confusions.js";
 import { scoreDistributions, type Distributions } from "./evaluate/distributions.js";
 import type { Evaluation, EvaluationSummary } from "./evaluate/evaluation.js";
+import { phraseRecalls, type PhraseRecall } from "./evaluate/phraseRecall.js";
 import type { ScaleRecalls, ScaleSummary } from "./evaluate/scales.js";
 import type { WordRow } from "./evaluate/wordRelevance.js";
 import type { EpochRecord, StepRecord } from "./train/records.js";
@@ -37,21 +40,27 @@ export function frame(run: Run, options?: { of?: "steps" | "epochs" }): Frame;
  * the true item from 1 (images without captions ask nothing and have no row); as its `summary` in one row; with a row a query that is answered
  * wrongly, the hardest first (`confusions`: the wrong answer and by how much it scores higher); as histograms of the scores of true, hardest and
  * all wrong pairs (`scores`, a row a bin); with a row a word, scale and image (`words`, after `eval --words N`: strongest similarity and the
- * branches of the score); or with a row a scale (`scales`, after `eval --scales`).
+ * branches of the score); with a row a scale (`scales`, after `eval --scales`); or with a row a kind of
+ * phrase (`phrases`: recalls of the captions that have one, where the data knows kinds).
  */
 export function frame(
   evaluation: Evaluation,
-  options?: { of?: "queries" | "summary" | "confusions" | "scores" | "words" | "scales" },
+  options?: { of?: "queries" | "summary" | "confusions" | "scores" | "words" | "scales" | "phrases" },
 ): Frame;
+/**
+ * A comparison as a table with a row a measure: measure, a, b, difference (b - a), low and high of its interval, p, real; or its means over
+ * the folds (`folds`), or what differs in the records of two runs (`records`).
+ */
+export function frame(comparison: Comparison, options?: { of?: "measures" | "folds" | "records" }): Frame;
 export function frame(value: unknown, { of }: { of?: string } = {}): Frame {
   const found = tablesOf(value);
   if (found === undefined) {
-    throw new AmsError("only a data set, a run, an evaluation or the list of runs becomes a frame", {
+    throw new AmsError("only a data set, a run, an evaluation, a comparison or the list of runs becomes a frame", {
       where: `frame(${util.inspect(value, { depth: 0, breakLength: Infinity, maxStringLength: 60 })})`,
       hint:
         value instanceof Promise
           ? "wait for the result first: frame(await ...)"
-          : "give it what the verbs data, train, eval or runs returned",
+          : "give it what the verbs data, train, eval, compare or runs returned",
     });
   }
   const names = Object.keys(found.tables);
@@ -82,6 +91,7 @@ function tablesOf(value: unknown): { what: string; tables: Record<string, () => 
         confusions: () => build(confusionRows(evaluation), confusionColumns),
         scores: () => build(binRows(scoreDistributions(evaluation)), binColumns),
         words: () => build(asked(evaluation.words, "words", "--words 100").words, wordColumns),
+        phrases: () => build(phraseRecalls(evaluation), phraseColumns),
         scales: () => build(scaleRows(asked(evaluation.scales, "scales", "--scales")), scaleColumns),
       },
     };
@@ -93,6 +103,17 @@ function tablesOf(value: unknown): { what: string; tables: Record<string, () => 
       tables: { steps: () => build(steps, stepColumns), epochs: () => build(epochs, epochColumns) },
     };
   }
+  if ("measures" in value && Array.isArray(value.measures) && "a" in value) {
+    const { measures, folds, records } = value as Comparison;
+    return {
+      what: "a comparison",
+      tables: {
+        measures: () => build(measures, measureColumns),
+        ...(folds === undefined ? {} : { folds: () => build(folds.measures, measureColumns) }),
+        ...(records === undefined ? {} : { records: () => build(records, recordColumns) }),
+      },
+    };
+  }
   if ("runs" in value && Array.isArray(value.runs)) {
     const { runs } = value as RunList;
     return { what: "the list of runs", tables: { runs: () => build(runs, runColumns) } };
@@ -101,7 +122,7 @@ function tablesOf(value: unknown): { what: string; tables: Record<string, () => 
 }
 
 /** danfo's type of a column, and a row's value in it. */
-type Column<R> = ["string" | "int32" | "float32", (row: R) => string | number];
+type Column<R> = ["string" | "int32" | "float32" | "boolean", (row: R) => string | number | boolean];
 /** A frame's columns are its properties: none may have the name of a method, as `query`, `count` or `mean` would. */
 type Columns<R> = Record<string, Column<R>>;
 
@@ -181,17 +202,15 @@ interface QueryRow {
   rank: number;
 }
 
-function queryRows({ ranks, owner, items }: Evaluation): QueryRow[] {
+function queryRows(evaluation: Evaluation): QueryRow[] {
+  const { ranks, owner, items } = evaluation;
+  const captions = captionsOf(evaluation);
   const id = (image: number): string => items[image]?.id ?? String(image);
-  const seen = new Map<number, number>();
   const fromImages = Array.from(ranks.i2t, (rank, image): QueryRow => {
     return { direction: "i2t", image: id(image), caption: "", rank };
   });
   const fromCaptions = Array.from(ranks.t2i, (rank, caption): QueryRow => {
-    const image = owner[caption]!;
-    const number = seen.get(image) ?? 0;
-    seen.set(image, number + 1);
-    return { direction: "t2i", image: id(image), caption: items[image]?.captions[number]?.text ?? "", rank };
+    return { direction: "t2i", image: id(owner[caption]!), caption: captions[caption]?.text ?? "", rank };
   });
   return [...fromImages.filter(({ rank }) => rank >= 0), ...fromCaptions];
 }
@@ -203,21 +222,12 @@ const queryColumns: Columns<QueryRow> = {
   rank: ["int32", ({ rank }) => rank + 1],
 };
 
-function captionTexts({ items, owner }: Pick<Evaluation, "items" | "owner">): string[] {
-  const seen = new Map<number, number>();
-  return Array.from(owner, (image) => {
-    const number = seen.get(image) ?? 0;
-    seen.set(image, number + 1);
-    return items[image]?.captions[number]?.text ?? "";
-  });
-}
-
 type ConfusionRow = Omit<Confusion, "image" | "caption" | "wrongImage" | "wrongCaption"> &
   Record<"image" | "caption" | "wrongImage" | "wrongCaption", string>;
 
 /** Both directions together, the largest margin first. */
 function confusionRows(evaluation: Evaluation): ConfusionRow[] {
-  const texts = captionTexts(evaluation);
+  const captions = captionsOf(evaluation);
   const id = (image: number): string => evaluation.items[image]?.id ?? String(image);
   const both = (["t2i", "i2t"] as const).flatMap((direction) => hardestConfusions(evaluation, direction));
   return both
@@ -225,9 +235,9 @@ function confusionRows(evaluation: Evaluation): ConfusionRow[] {
     .map(({ image, caption, wrongImage, wrongCaption, ...rest }) => ({
       ...rest,
       image: id(image),
-      caption: texts[caption] ?? "",
+      caption: captions[caption]?.text ?? "",
       wrongImage: id(wrongImage),
-      wrongCaption: texts[wrongCaption] ?? "",
+      wrongCaption: captions[wrongCaption]?.text ?? "",
     }));
 }
 
@@ -301,6 +311,36 @@ const scaleColumns: Columns<ScaleRow> = {
   ...recallColumns,
   rsum_low: ["float32", ({ intervals }) => intervals[6][0]],
   rsum_high: ["float32", ({ intervals }) => intervals[6][1]],
+};
+
+const phraseColumns: Columns<PhraseRecall> = {
+  type: ["string", ({ type }) => type],
+  captions: ["int32", ({ captions }) => captions],
+  images: ["int32", ({ images }) => images],
+  ...Object.fromEntries(
+    [0, 1, 2].flatMap((i): [string, Column<PhraseRecall>][] => [
+      [`r${[1, 5, 10][i]!}`, ["float32", ({ recalls }) => recalls[i]!.recall]],
+      [`r${[1, 5, 10][i]!}_low`, ["float32", ({ recalls }) => recalls[i]!.interval[0]]],
+      [`r${[1, 5, 10][i]!}_high`, ["float32", ({ recalls }) => recalls[i]!.interval[1]]],
+    ]),
+  ),
+};
+
+const measureColumns: Columns<MeasureDifference> = {
+  measure: ["string", ({ measure }) => measure],
+  a: ["float32", ({ a }) => a],
+  b: ["float32", ({ b }) => b],
+  difference: ["float32", ({ difference }) => difference],
+  low: ["float32", ({ interval }) => interval[0]],
+  high: ["float32", ({ interval }) => interval[1]],
+  p: ["float32", ({ p }) => p],
+  real: ["boolean", ({ real }) => real],
+};
+
+const recordColumns: Columns<NonNullable<Comparison["records"]>[number]> = {
+  what: ["string", ({ what }) => what],
+  a: ["string", ({ a }) => a],
+  b: ["string", ({ b }) => b],
 };
 
 function asked<T>(value: T | undefined, what: string, option: string): T {

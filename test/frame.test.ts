@@ -7,6 +7,7 @@ import type { RunList } from "../src/commands/results.js";
 import type { StoredRun } from "../src/commands/runList.js";
 import { displaySymbol, type Displayable, type MimeBundle } from "../src/display.js";
 import { AmsError } from "../src/errors.js";
+import { compareEvaluations } from "../src/evaluate/compare.js";
 import { makeEvaluation } from "../src/evaluate/evaluation.js";
 import { createApi, frame, startEngine, type Dataset, type Evaluation, type Item } from "../src/index.js";
 import type { Run } from "../src/train/trainer.js";
@@ -67,7 +68,12 @@ const stored: StoredRun = {
   lastStep: { step: 2, loss: 1.5 },
   changed: new Date(0),
 };
-const listOf = (...runs: StoredRun[]): RunList => ({ runs, [displaySymbol]: () => ({ "text/plain": "" }) });
+const listOf = (...runs: StoredRun[]): RunList => ({
+  runs,
+  frame: () => assert.fail("asked of itself"),
+  figure: () => assert.fail("not asked"),
+  [displaySymbol]: () => ({ "text/plain": "" }),
+});
 
 const bundle = async (value: unknown): Promise<MimeBundle> => (value as Displayable)[displaySymbol]();
 const plain = async (value: unknown): Promise<string> => (await bundle(value))["text/plain"];
@@ -142,6 +148,34 @@ describe("a frame", () => {
     ]);
   });
 
+  test("of recalls by kind of phrase has a row a kind", () => {
+    const phrases = [{ start: 0, end: 1, objects: [], type: "animals" }];
+    const items = evaluation.items.map((each) => ({
+      ...each,
+      captions: each.captions.map((caption, c) => ({ ...caption, ...(c === 0 ? { phrases } : {}) })),
+    }));
+    const made = frame({ ...evaluation, items }, { of: "phrases" });
+    assert.deepEqual(made.columns.slice(0, 6), ["type", "captions", "images", "r1", "r1_low", "r1_high"]);
+    assert.deepEqual(made.column("type").values, ["all captions", "animals"]);
+    assert.deepEqual(made.column("captions").values, [3, 2]);
+    assert.deepEqual(made.column("r1").values, [evaluation.t2i.r1, 50]);
+    assert.throws(() => frame(evaluation, { of: "phrases" }), AmsError);
+  });
+
+  test("of a comparison has a row a measure, or what differs between two runs", () => {
+    const records = [{ what: "epochs", a: "2", b: "3" }];
+    const compared = compareEvaluations(evaluation, evaluation, ["x", "y"], records);
+    const made = frame(compared);
+    assert.deepEqual(made.columns, ["measure", "a", "b", "difference", "low", "high", "p", "real"]);
+    assert.deepEqual(made.column("measure").values.slice(5), ["t2i R@10", "rSum"]);
+    assert.deepEqual(made.values[6], ["rSum", evaluation.rsum, evaluation.rsum, 0, 0, 0, 1, false]);
+    assert.deepEqual(frame(compared, { of: "records" }).values, [["epochs", "2", "3"]]);
+    assert.throws(
+      () => frame(compared, { of: "folds" }),
+      (error: unknown) => error instanceof AmsError && /measures, records/.test(error.hint ?? ""),
+    );
+  });
+
   test("has no column that hides a method", () => {
     const frames = [
       frame(few),
@@ -150,6 +184,7 @@ describe("a frame", () => {
       frame(evaluation),
       frame(evaluation, { of: "summary" }),
       frame(listOf(stored)),
+      frame(compareEvaluations(evaluation, evaluation)),
     ];
     for (const made of frames)
       for (const name of made.columns) assert.ok(!(name in Object.getPrototypeOf(made)), `${name} is danfo's own`);

@@ -68,6 +68,13 @@ export async function drawFigure(node: HTMLElement, figure: PlotlyFigure): Promi
   const title = (layout["title"] as { text?: unknown } | undefined)?.text;
   drawn.setAttribute("role", "img");
   drawn.setAttribute("aria-label", typeof title === "string" ? title : "figure");
+  const summary = (layout["meta"] as { summary?: unknown } | undefined)?.summary;
+  if (typeof summary === "string") drawn.setAttribute("aria-description", plainText(summary));
+}
+
+/** Text that was escaped for plotly.js. */
+function plainText(text: string): string {
+  return text.replace(/&lt;/g, "<").replace(/&gt;/g, ">").replace(/&amp;/g, "&");
 }
 
 /** A copy without anything that plotly.js would load: sources of pictures other than data, wherever they stand. */

@@ -267,6 +267,8 @@ export interface TrainArguments {
   name?: string;
   /** Go on with this run, with the latest unfinished one that has a checkpoint, or with the published code's model_best.pth.tar. */
   resume?: boolean | string;
+  /** Also write event files for TensorBoard, into the run's folder or into DIR/NAME (also where the run is resumed). */
+  tensorboard?: boolean | string;
   /** Changes to the recipe, e.g. {flip: 0}. */
   overrides?: Partial<Recipe>;
   /** The run's folder, as published; its last part becomes the run's --name. */
@@ -379,6 +381,8 @@ export interface CompareArguments {
   resume?: boolean;
   /** Models: begin anew, whatever an interrupt has kept. Default: false. */
   fresh?: boolean;
+  /** Save the figure of the differences: .svg, .png, .html or .json. */
+  out?: string;
   /** The same as `data`. */
   dataset?: CompareArguments["data"];
   /** The same as `root`. */
@@ -400,6 +404,7 @@ export interface PlotArguments {
     | "distribution"
     | "scales"
     | "phrases"
+    | "phrase-recall"
     | "sizes";
   /** The data set: scenes, flickr30k, coco, or a folder (of scenes drawn before, annotation files, or images with a table of captions). */
   data?: string | Dataset;
@@ -441,7 +446,7 @@ export interface PlotArguments {
   words?: number;
   /** Distribution: words at this scale (default: the deepest). */
   scale?: number;
-  /** Recall, gallery, confusion, distribution: evaluate on the first N images of the split. */
+  /** Recall, gallery, confusion, distribution, scales, phrases, phrase-recall: evaluate on the first N images of the split. */
   images?: number;
   /** Recall, gallery: leave missing and unreadable images out, count and name them, instead of stopping. Default: false. */
   skipBadImages?: boolean;
@@ -682,7 +687,7 @@ export interface Api extends Helpers {
   ): Promise<Compared>;
   /** Two runs, models or score files: which difference is real. */
   compare(options: CompareArguments): Promise<Compared>;
-  /** A figure: attention, recall, history, runs, gallery, confusion, distribution, scales, phrases, sizes. */
+  /** A figure: attention, recall, history, runs, gallery, confusion, distribution, scales, phrases, phrase-recall, sizes. */
   plot(
     figure:
       | "attention"
@@ -694,10 +699,11 @@ export interface Api extends Helpers {
       | "distribution"
       | "scales"
       | "phrases"
+      | "phrase-recall"
       | "sizes",
     options?: Omit<PlotArguments, "figure">,
   ): Promise<Figure>;
-  /** A figure: attention, recall, history, runs, gallery, confusion, distribution, scales, phrases, sizes. */
+  /** A figure: attention, recall, history, runs, gallery, confusion, distribution, scales, phrases, phrase-recall, sizes. */
   plot(options: PlotArguments): Promise<Figure>;
   /** Encode a gallery once and keep it for searches. */
   index(folder: string, options?: Omit<IndexArguments, "folder">): Promise<IndexReport>;

@@ -39,6 +39,7 @@ export async function compareAttention(
 async function attentionOf(model: Model, request: AttentionRequest): Promise<AttentionInput> {
   const { caption, item, name } = request;
   const { config } = model;
+  const grid = patchGrid(config); // a model that looks at no pixels is refused here
   const { pixels: side } = config.image;
   const [image, pixels] = await Promise.all([decodeImage(request.image), loadPixels([request.image], side)]);
   const tokens = model.tokenizer.encode(caption, config.maxLength);
@@ -61,7 +62,7 @@ async function attentionOf(model: Model, request: AttentionRequest): Promise<Att
     caption,
     tokens,
     scales,
-    grid: patchGrid(config),
+    grid,
     layers: config.scales,
     threshold,
     counted,

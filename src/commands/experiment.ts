@@ -51,14 +51,27 @@ export function readExperiment(text: string, source: string, commands: Command[]
   });
 }
 
-/** Runs the steps one after the other in one session; an error or an interrupt ends it, with what was reached kept in the session. */
-export async function runExperiment(steps: ExperimentStep[], context: Context, session: Session): Promise<Experiment> {
+/**
+ * Runs the steps of `text` one after the other in one session; an error or an interrupt ends it, with what was reached kept in the
+ * session. Trainings keep the text in their folder.
+ */
+export async function runExperiment(
+  steps: ExperimentStep[],
+  text: string,
+  context: Context,
+  session: Session,
+): Promise<Experiment> {
   const done: { verb: string; result: unknown; json: unknown }[] = [];
-  for (const { command, options } of steps) {
-    if (context.signal.aborted) break;
-    context.note(`${command.name}:`);
-    const result = await command.run(options, context, session);
-    done.push({ verb: command.name, result, json: command.json(result) });
+  session.experiment = text;
+  try {
+    for (const { command, options } of steps) {
+      if (context.signal.aborted) break;
+      context.note(`${command.name}:`);
+      const result = await command.run(options, context, session);
+      done.push({ verb: command.name, result, json: command.json(result) });
+    }
+  } finally {
+    delete session.experiment;
   }
   return shown({ steps: done }, async () => {
     const bundles: [string, MimeBundle][] = [];

@@ -48,7 +48,7 @@ async function cell(args: string, body: string, context: MagicContext): Promise<
       hint: "write one % for a single verb, or the verbs as YAML below: train: { steps: 100 }",
     });
   const verbs = commands.filter(({ name }) => name !== "run");
-  return runExperiment(readExperiment(body, "%%ams", verbs), context, session);
+  return runExperiment(readExperiment(body, "%%ams", verbs), body, context, session);
 }
 
 function isHelp([first]: string[]): boolean {

@@ -34,6 +34,10 @@ export interface Engine extends EngineInfo, Displayable {
 /** Of `runs`. */
 export interface RunList extends Displayable {
   runs: StoredRun[];
+  /** A danfo.js DataFrame with a row a run. The same as `ams.frame(list)`. */
+  frame(): Frame;
+  /** Their losses and validations over each other: of the first six that can be read. */
+  figure(): Promise<Figure>;
 }
 
 /** Of `export`. */
@@ -44,6 +48,10 @@ export interface Exported extends Displayable {
 
 /** Of `compare`. */
 export interface Compared extends Comparison {
+  /** A danfo.js DataFrame with a row a measure: both values, difference, interval, p, real. The same as `ams.frame(compared)`. */
+  frame(): Frame;
+  /** The differences with their intervals. */
+  figure(): Promise<Figure>;
   /** Of two trainings: their losses and validations over each other. */
   curves?: Figure;
 }

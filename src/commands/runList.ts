@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import { AmsError } from "../errors.js";
 import { amsHome } from "../paths.js";
+import type { Figure } from "../plot/figure.js";
 import type { EpochRecord, StepRecord } from "../train/records.js";
 import { suggestion } from "./nearest.js";
 
@@ -103,6 +104,22 @@ export function readSteps(name: string): StepRecord[] {
     steps.push(record);
   }
   return steps;
+}
+
+/** The losses and validations of runs over each other. */
+export async function runCurves(runs: readonly StoredRun[], title?: string): Promise<Figure> {
+  const { runsFigure } = await import("../plot/runs.js");
+  return runsFigure(
+    runs.map(({ name, epochs }) => ({ name, epochs, steps: readSteps(name) })),
+    title,
+  );
+}
+
+/** Of the first six that can be read. Throws an AmsError where there are none. */
+export async function latestCurves(runs: readonly StoredRun[]): Promise<Figure> {
+  const readable = runs.filter(({ status }) => status !== "unreadable").slice(0, 6);
+  if (readable.length > 0) return runCurves(readable);
+  throw new AmsError("there are no runs to draw", { where: "ams plot runs", hint: "make one: ams train" });
 }
 
 /** The folders of a run's checkpoints, the newest first. */

@@ -15,6 +15,8 @@ export interface Session {
   /** Evaluations of the current model in the order they were made; a new or trained model empties the list. */
   evaluations: Evaluation[];
   figure?: Figure;
+  /** The YAML that runs, while one does. */
+  experiment?: string;
   /** What was said about the engine in use, so that it is not said again. */
   saidOfEngine?: string;
 }

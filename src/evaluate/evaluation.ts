@@ -2,7 +2,7 @@
 import { displaySymbol, escapeHtml, renderTable, type MimeBundle } from "../display.js";
 import type { Item } from "../data/dataset.js";
 import type { Model } from "../model/ams.js";
-import { measures, recallIntervals, type Interval, type Measured } from "./bootstrap.js";
+import { intervalText, measures, recallIntervals, type Interval, type Measured } from "./bootstrap.js";
 import { foldsOf, type Folds } from "./folds.js";
 import type { Pointing } from "./pointing.js";
 import { duration } from "./progress.js";
@@ -198,7 +198,7 @@ function scalesTable(whole: Evaluation, scales: ScaleRecalls[]): { text: string;
     name,
     ...[i2t, t2i].flatMap(({ r1, r5, r10 }) => [r1, r5, r10].map((value) => value.toFixed(1))),
     rsum.toFixed(1),
-    range(intervals[6]),
+    intervalText(intervals[6]),
   ];
   return renderTable({
     columns: ["scales", "i2t R@1", "R@5", "R@10", "t2i R@1", "R@5", "R@10", "rSum", "95 % interval"],
@@ -211,10 +211,8 @@ function scalesTable(whole: Evaluation, scales: ScaleRecalls[]): { text: string;
   });
 }
 
-const range = ([low, high]: Interval): string => `${low.toFixed(1)}-${high.toFixed(1)}`;
-
 function intervalCells(intervals: Measured<Interval>): string[] {
-  const [i1, i5, i10, t1, t5, t10, sum] = intervals.map(range) as [
+  const [i1, i5, i10, t1, t5, t10, sum] = intervals.map(intervalText) as [
     string,
     string,
     string,

@@ -1,9 +1,12 @@
 /** Evaluation: exact scores of all pairs, recalls with intervals, the pointing game. */
+export { captionsOf } from "./captions.js";
 export {
+  curveIntervals,
   measures,
   pairedDifferences,
   recallIntervals,
   rsumInterval,
+  wilson,
   type BootstrapOptions,
   type Difference,
   type Interval,
@@ -26,9 +29,10 @@ export { foldsOf, type Folds } from "./folds.js";
 export { openEnsemble, type Ensemble } from "./ensemble.js";
 export { checkSaveName, readScores, saveScores, scaleFile, type GivenScores } from "./givenScores.js";
 export { centreInside, phraseWords, pointedPatch, pointsInside, type PointingView } from "./point.js";
+export { phraseRecalls, type PhraseRecall } from "./phraseRecall.js";
 export { pointing, type Pointing, type PointingOptions, type PointingScale, type PointingScore } from "./pointing.js";
 export { recalls, type Direction, type Recalls } from "./recall.js";
-export { references, type Reference } from "./references.js";
+export { references, type Reference, type ReferenceRecalls } from "./references.js";
 export { scaleRecalls, type ScaleRecalls, type ScaleSummary } from "./scales.js";
 export { keepInFolder, keepInMemory, type ScoreKeeper } from "./scoreKeeper.js";
 export { scoreAll, type ScoreAllOptions, type ScoreSource } from "./scorer.js";

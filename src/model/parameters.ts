@@ -118,7 +118,9 @@ export function parametersOf(
         tf.variable(tf.tensor(valueOf(spec), spec.shape, "float32"), true, `model${models}/${spec.name}`),
       );
       // TensorFlow takes the numbers over at their first use: at once, so that not all of them are there twice at the end.
-      tf.tidy(() => tf.slice(tf.reshape(values, [-1]), 0, 1));
+      tf.tidy(() => {
+        tf.slice(tf.reshape(values, [-1]), 0, 1);
+      });
       return [spec.name, values];
     }),
   );

@@ -1,7 +1,7 @@
 /** The attention figure as SVG: one faded image, used in every cell, with the cell's heat map over it. */
 import { escapeHtml } from "../display.js";
 import type { AttentionCell, AttentionRow, AttentionView } from "./attention.js";
-import { dim, fontFamily, heatColour, heatLevels, ink, paper, right } from "./palette.js";
+import { dim, fontFamily, heatColour, heatLevels, ink, missed, paper, right, trueBox } from "./palette.js";
 import { fitText, textWidth, wrapText } from "./textWidth.js";
 
 const margin = 14;
@@ -12,8 +12,6 @@ export const sumGap = 14;
 const captionSize = 17;
 /** Height of the row of a word that has no map at all. */
 const emptyHeight = 30;
-const boxColour = "#00e0c0";
-const missColour = "#ff8c50";
 
 /** Draws the view at a width of about 900 pixels, on white. */
 export function attentionSvg(view: AttentionView): string {
@@ -239,7 +237,7 @@ function cellSvg(
       : `<image class="heat" width="${n(width)}" height="${n(height)}" preserveAspectRatio="none" style="image-rendering:pixelated" xlink:href="${cell.heat}"/>`;
   const boxes = row.boxes.map(
     (b) =>
-      `<rect x="${n(b.x * width)}" y="${n(b.y * height)}" width="${n(b.width * width)}" height="${n(b.height * height)}" fill="none" stroke="${boxColour}" stroke-width="1.5"/>`,
+      `<rect x="${n(b.x * width)}" y="${n(b.y * height)}" width="${n(b.width * width)}" height="${n(b.height * height)}" fill="none" stroke="${trueBox}" stroke-width="1.5"/>`,
   );
   const point = cell.point === undefined ? "" : pointMark(cell.point, width, height);
   const note = cell.matched
@@ -256,12 +254,12 @@ function cellSvg(
 function pointMark({ x, y, inside }: NonNullable<AttentionCell["point"]>, width: number, height: number): string {
   const [cx, cy] = [x * width, y * height];
   if (inside) {
-    return `<circle class="point" cx="${n(cx)}" cy="${n(cy)}" r="3.5" fill="${boxColour}" stroke="${ink}" stroke-width="1"/>`;
+    return `<circle class="point" cx="${n(cx)}" cy="${n(cy)}" r="3.5" fill="${trueBox}" stroke="${ink}" stroke-width="1"/>`;
   }
   const cross = `M${n(cx - 3.5)} ${n(cy - 3.5)}l7 7m0 -7l-7 7`;
   return (
     `<path class="point" d="${cross}" fill="none" stroke="${ink}" stroke-width="4"/>` +
-    `<path d="${cross}" fill="none" stroke="${missColour}" stroke-width="2"/>`
+    `<path d="${cross}" fill="none" stroke="${missed}" stroke-width="2"/>`
   );
 }
 

@@ -5,6 +5,7 @@ import { displaySymbol, escapeHtml, type MimeBundle } from "../display.js";
 import { AmsError } from "../errors.js";
 import { explorerMime } from "./explorer.js";
 import type { ExplorerSpec } from "./explorerMaps.js";
+import { plotlyText } from "./plotly.js";
 import { svgToPng } from "./raster.js";
 
 /** A figure for plotly.js: traces, layout, and the configuration that keeps it from sending anything anywhere. */
@@ -47,10 +48,13 @@ export interface FigureParts {
   json: unknown;
 }
 
-/** Completes a figure from its SVG: draws the PNG, and adds display and saving. */
-export async function makeFigure(parts: FigureParts): Promise<Figure> {
-  const png = await svgToPng(parts.svg);
-  const { plotly, html, explorer } = parts;
+/** Completes a figure from its SVG: draws the PNG, and adds display, saving, and its title and text for screen readers. */
+export async function makeFigure(given: FigureParts): Promise<Figure> {
+  const png = await svgToPng(given.svg);
+  const { plotly, html, explorer, title, text } = given;
+  // The extension for JupyterLab says it where plotly.js draws the figure.
+  if (plotly !== undefined) plotly.layout["meta"] = { summary: plotlyText(text) };
+  const parts = { ...given, svg: described(given.svg, title, text) };
   return {
     ...parts,
     png,
@@ -65,17 +69,28 @@ export async function makeFigure(parts: FigureParts): Promise<Figure> {
   };
 }
 
+/** The SVG as one picture with a name and a description. */
+function described(svg: string, title: string, text: string): string {
+  return svg.replace(/^([^]*?<svg )([^>]*>)/, (_, start: string, rest: string) => {
+    return `${start}role="img" aria-label="${escapeHtml(title)}" ${rest}<desc>${escapeHtml(text)}</desc>`;
+  });
+}
+
 const endings = [".svg", ".png", ".html", ".json"];
+
+/** The ending of a figure's file. Throws an AmsError for one that no figure can be saved as. */
+export function checkFigureName(file: string): string {
+  const ending = path.extname(file).toLowerCase();
+  if (endings.includes(ending)) return ending;
+  throw new AmsError(`a figure cannot be saved as "${ending === "" ? path.basename(file) : ending}"`, {
+    where: path.resolve(file),
+    hint: `end the name with ${endings.slice(0, -1).join(", ")} or ${endings.at(-1) ?? ""}, as in "figure.png"`,
+  });
+}
 
 async function saveFigure(figure: FigureParts & { png: Buffer }, file: string): Promise<string> {
   const target = path.resolve(file);
-  const ending = path.extname(target).toLowerCase();
-  if (!endings.includes(ending)) {
-    throw new AmsError(`a figure cannot be saved as "${ending === "" ? path.basename(file) : ending}"`, {
-      where: target,
-      hint: `end the name with ${endings.slice(0, -1).join(", ")} or ${endings.at(-1) ?? ""}, as in "figure.png"`,
-    });
-  }
+  const ending = checkFigureName(target);
   const content =
     ending === ".svg"
       ? figure.svg

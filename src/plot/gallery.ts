@@ -1,5 +1,6 @@
 /** A gallery of hits: for every query the best answers with their scores, and which of them are right. */
 import { createHash } from "node:crypto";
+import { captionsOf } from "../evaluate/captions.js";
 import { makeFigure, type Figure } from "./figure.js";
 import { galleryHtml } from "./galleryHtml.js";
 import { gallerySvg, markOf } from "./gallerySvg.js";
@@ -110,7 +111,7 @@ export function galleryOf(evaluation: GalleryEvaluation, choice: GalleryChoice =
   const queries =
     choice.queries ??
     Array.from({ length: Math.min(count, total) }, (_, i) => Math.floor(((i + 0.5) * total) / Math.min(count, total)));
-  const texts = captionTexts(evaluation);
+  const texts = captionsOf(evaluation).map((caption) => caption?.text);
   return queries.map((query) => {
     const length = direction === "t2i" ? images : captions;
     const answers = Array.from({ length }, (_, i) => {
@@ -129,16 +130,6 @@ export function galleryOf(evaluation: GalleryEvaluation, choice: GalleryChoice =
         right,
       })),
     };
-  });
-}
-
-/** The text of each caption: the captions of an image follow each other in `owner`. */
-function captionTexts({ owner, items }: GalleryEvaluation): string[] {
-  const used = new Map<number, number>();
-  return Array.from(owner, (image) => {
-    const number = used.get(image) ?? 0;
-    used.set(image, number + 1);
-    return items[image]?.captions[number]?.text ?? "";
   });
 }
 

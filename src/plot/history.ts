@@ -55,9 +55,9 @@ export async function historyFigure(run: History): Promise<Figure> {
   const layout = {
     ...baseLayout(title, 920, two ? 620 : 400),
     xaxis: { ...axis(two ? "" : "step"), ...steps, anchor: "y", showticklabels: !two },
-    yaxis: { ...axis("loss"), domain: above, rangemode: "tozero" },
+    yaxis: { ...axis("loss (no unit)"), domain: above, rangemode: "tozero" },
     yaxis2: {
-      ...axis("learning rate"),
+      ...axis("learning rate (no unit)"),
       overlaying: "y",
       side: "right",
       showgrid: false,
@@ -70,7 +70,7 @@ export async function historyFigure(run: History): Promise<Figure> {
           xaxis2: { ...axis("step (a point at the end of each epoch)"), ...steps, anchor: "y3" },
           yaxis3: { ...axis("recall (%)"), domain: below, anchor: "x2", range: [0, 102], dtick: 20 },
           yaxis4: {
-            ...axis("rSum"),
+            ...axis("rSum (sum of six recalls, %)"),
             overlaying: "y3",
             side: "right",
             anchor: "x2",
@@ -93,6 +93,8 @@ export async function historyFigure(run: History): Promise<Figure> {
   });
 }
 
+const noNumber = ({ step }: HistoryStep): string => `the loss is not a number at step ${String(step)}`;
+
 /** The axis of the learning rate: nothing, half and all of the largest, in powers of ten (plotly.js writes 0 as "0e+0"). */
 function rateTicks(steps: readonly HistoryStep[]): Record<string, unknown> {
   const most = steps.reduce((max, s) => (Number.isFinite(s.learningRate) ? Math.max(max, s.learningRate) : max), 0);
@@ -114,7 +116,7 @@ function remarks(steps: readonly HistoryStep[], last: number): Record<string, un
     return [{ ...common, text: "no steps yet", x: 0.5, y: 0.5, xref: "x domain", font: { size: 15, color: dim } }];
   const bad = steps.find((s) => !Number.isFinite(s.loss));
   if (bad === undefined) return [];
-  const text = `the loss is not a number at step ${String(bad.step)}`;
+  const text = noNumber(bad);
   return [
     {
       ...common,
@@ -247,7 +249,7 @@ export function runningMean(values: readonly number[]): number[] {
 }
 
 /** At most `count` of the list, evenly spaced, with the first and the last. */
-function everyNth<T>(list: readonly T[], count: number): T[] {
+export function everyNth<T>(list: readonly T[], count: number): T[] {
   if (list.length <= count) return [...list];
   return Array.from({ length: count }, (_, i) => list[Math.round((i * (list.length - 1)) / (count - 1))] as T);
 }
@@ -258,13 +260,14 @@ function finite(value: number): number | null {
 }
 
 function textOf(title: string, run: History, evaluated: EvaluatedEpoch[]): string {
-  const first = run.steps[0];
-  const last = run.steps.at(-1);
+  const known = run.steps.filter(({ loss }) => Number.isFinite(loss));
+  const [first, last, bad] = [known[0], known.at(-1), run.steps.find(({ loss }) => !Number.isFinite(loss))];
+  const remark = bad === undefined ? "" : `; ${noNumber(bad)}`;
   const lines = [
     title,
     first === undefined || last === undefined
-      ? "no steps yet"
-      : `${String(run.steps.length)} steps, loss ${first.loss.toPrecision(4)} -> ${last.loss.toPrecision(4)}`,
+      ? `no steps ${bad === undefined ? "yet" : "with a loss"}${remark}`
+      : `${String(run.steps.length)} steps, loss ${first.loss.toPrecision(4)} -> ${last.loss.toPrecision(4)}${remark}`,
   ];
   if (run.epochs.length === 0) return lines.join("\n");
   const of = new Map(evaluated.map((e) => [e.epoch, e.evaluation]));

@@ -11,7 +11,7 @@ export { distributionFigure, type DistributionOptions } from "./distribution.js"
 export type { Figure, PlotlySpec } from "./figure.js";
 export { galleryFigure, galleryOf, type GalleryEvaluation, type GalleryHit, type GalleryRow } from "./gallery.js";
 export { historyFigure, type History, type HistoryEpoch, type HistoryStep } from "./history.js";
-export { phrasesFigure } from "./phrases.js";
+export { phraseRecallFigure, phrasesFigure } from "./phrases.js";
 export { fontsAvailable, svgToPng, thumbnail, type Picture, type Thumbnail } from "./raster.js";
 export { recallFigure, type RecallCurve, type RecallOptions, type RecallPoints } from "./recall.js";
 export { blockLine, sparkline, type SparklineOptions } from "./sparkline.js";

@@ -11,6 +11,10 @@ export const paper = "#ffffff";
 export const right = "#0072b2";
 export const wrong = "#d55e00";
 
+/** Over pictures, always with a dark edge or another shape: where a thing is, and a point that misses it. */
+export const trueBox = "#00e0c0";
+export const missed = "#ff8c50";
+
 export const fontFamily = "DejaVu Sans, Verdana, sans-serif";
 
 /** Heat maps are drawn in this many steps: level 0 is transparent, so pictures stay small and can be read back exactly. */
@@ -25,6 +29,12 @@ export function heatLevel(value: number, max: number): number {
 /** A colour of the series palette, going round when there are more series than colours. */
 export function seriesColour(index: number): string {
   return series[index % series.length] ?? ink;
+}
+
+/** A colour #rrggbb that lets through what is behind it; `alpha` 0 .. 1. */
+export function transparent(colour: string, alpha: number): string {
+  const [r, g, b] = [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16));
+  return `rgba(${String(r)},${String(g)},${String(b)},${String(alpha)})`;
 }
 
 /**

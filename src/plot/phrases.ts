@@ -1,9 +1,11 @@
-/** The pointing game by kind of phrase: how often the strongest patch lies in the thing that is named. */
+/** By kind of phrase: the pointing game, and how well the captions that name such a thing find their images. */
 import { renderTable } from "../display.js";
+import { intervalText, wilson, type Interval } from "../evaluate/bootstrap.js";
+import type { PhraseRecall } from "../evaluate/phraseRecall.js";
 import type { PointingScore } from "../evaluate/pointing.js";
 import { makeFigure, type Figure } from "./figure.js";
 import { ink, seriesColour } from "./palette.js";
-import { axis, baseLayout, drawPlotly, plotlySpec, plotlyText } from "./plotly.js";
+import { axis, baseLayout, drawPlotly, errorBars, plotlySpec, plotlyText } from "./plotly.js";
 
 /** A bar a kind of phrase (its best scale beside the sum of the scales), Wilson's 95 % intervals, and what chance would hit. */
 export async function phrasesFigure(
@@ -15,53 +17,34 @@ export async function phrasesFigure(
     const best = row.scales.slice(0, -1).reduce((a, b) => (b.accuracy > a.accuracy ? b : a), row.scales[0] ?? sum);
     return { ...row, sum, best, label: `${row.type} (${row.phrases})` };
   });
-  const x = rows.map(({ label }) => plotlyText(label));
+  const x = rows.map(({ label }) => label);
   const bars = [
     { name: "scales added", of: rows.map(({ sum }) => sum), colour: seriesColour(0) },
     { name: "best single scale", of: rows.map(({ best }) => best), colour: seriesColour(5) },
-  ].map(({ name, of, colour }) => {
-    const intervals = of.map(({ hits }, i) => wilson(hits, rows[i]!.phrases));
-    return {
-      type: "bar",
+  ].map(({ name, of, colour }) => ({
+    ...bar(
       name,
+      colour,
       x,
-      y: of.map(({ accuracy }) => round(accuracy)),
-      marker: { color: colour },
-      customdata: of.map(({ scale }) => scale),
-      error_y: {
-        type: "data",
-        symmetric: false,
-        array: of.map(({ accuracy }, i) => round(Math.max(0, intervals[i]![1] - accuracy))),
-        arrayminus: of.map(({ accuracy }, i) => round(Math.max(0, accuracy - intervals[i]![0]))),
-        color: ink,
-        thickness: 1.2,
-        width: 4,
-      },
-      hovertemplate: "%{x}<br>scale %{customdata}: %{y:.1f} %<extra></extra>",
-    };
-  });
+      of.map(({ accuracy }) => accuracy),
+      of.map(({ hits }, i) => wilson(hits, rows[i]!.phrases)),
+    ),
+    customdata: of.map(({ scale }) => scale),
+    hovertemplate: "%{x}<br>scale %{customdata}: %{y:.1f} %<extra></extra>",
+  }));
   const chance = {
     type: "scatter",
     mode: "markers",
     name: "chance",
-    x,
+    x: x.map(plotlyText),
     y: rows.map((row) => round(row.chance)),
     marker: { symbol: "line-ew", size: 26, color: ink, line: { color: ink, width: 2 } },
     hovertemplate: "%{x}<br>chance %{y:.1f} %<extra></extra>",
   };
-  const layout = {
-    ...baseLayout(title, 920, 480),
-    barmode: "group",
-    xaxis: {
-      ...axis(""),
-      tickangle: -35, // room below for long names
-      title: { text: "kind of phrase (number of phrases)", standoff: 30 },
-    },
-    yaxis: { ...axis("strongest patch in a box (% of phrases)"), range: [0, 105] },
-    legend: { x: 1.02, y: 1, xanchor: "left", font: { size: 12 } },
-    margin: { l: 66, r: 190, t: 56, b: 120 },
-  };
-  const plotly = plotlySpec([...bars, chance], layout);
+  const plotly = plotlySpec(
+    [...bars, chance],
+    layoutOf(title, "kind of phrase (number of phrases)", "strongest patch in a box (% of phrases)"),
+  );
   const { text } = renderTable({
     columns: ["phrases of", "number", "chance", "scales added", "best scale", "there"],
     rows: rows.map(({ type, phrases, chance: byChance, sum, best }) => [
@@ -77,14 +60,87 @@ export async function phrasesFigure(
   return makeFigure({ title, plotly, svg: await drawPlotly(plotly), text, json: plotly });
 }
 
-/** The 95 % interval of a share of n, in percent (E. B. Wilson 1927). */
-export function wilson(hits: number, n: number): [number, number] {
-  if (n === 0) return [0, 100];
-  const [z, share] = [1.96, hits / n];
-  const middle = share + z ** 2 / (2 * n);
-  const half = z * Math.sqrt((share * (1 - share)) / n + z ** 2 / (4 * n ** 2));
-  const scale = 100 / (1 + z ** 2 / n);
-  return [scale * (middle - half), scale * (middle + half)];
+/** R@1, R@5 and R@10 of the captions with each kind of phrase, with 95 % intervals; the first row, the whole, also as lines across. */
+export async function phraseRecallFigure(
+  rows: readonly PhraseRecall[],
+  title = "Recall by kind of phrase",
+): Promise<Figure> {
+  const x = rows.map(({ type, captions }) => `${type} (${captions})`);
+  const cuts = [
+    { k: 1, colour: seriesColour(0) },
+    { k: 5, colour: seriesColour(5) },
+    { k: 10, colour: seriesColour(2) },
+  ].map(({ k, colour }) => ({ k, colour, of: rows.map(({ recalls }) => recalls.find((recall) => recall.k === k)!) }));
+  const bars = cuts.map(({ k, colour, of }) => ({
+    ...bar(
+      `R@${k}`,
+      colour,
+      x,
+      of.map(({ recall }) => recall),
+      of.map(({ interval }) => interval),
+    ),
+    customdata: of.map(({ interval }) => intervalText(interval)),
+    hovertemplate: `%{x}<br>R@${k} %{y:.1f} % (%{customdata})<extra></extra>`,
+  }));
+  const lines = cuts.flatMap(({ colour, of: [whole] }) =>
+    whole === undefined
+      ? []
+      : [
+          {
+            ...{ type: "line", xref: "x domain", x0: 0, x1: 1, y0: round(whole.recall), y1: round(whole.recall) },
+            ...{ line: { color: colour, dash: "dot", width: 1.2 }, layer: "below" },
+          },
+        ],
+  );
+  const plotly = plotlySpec(bars, {
+    ...layoutOf(
+      title,
+      "captions with a phrase of this kind (their number); dotted: all captions",
+      "text → image, R@K (% of captions)",
+    ),
+    shapes: lines,
+  });
+  const { text } = renderTable({
+    columns: ["captions with", "captions", "images", "R@1", "95 % interval", "R@5", "95 % interval", "R@10", "95 % interval"], // prettier-ignore
+    rows: rows.map(({ type, captions, images, recalls }) => [
+      type,
+      captions,
+      images,
+      ...recalls.flatMap(({ recall, interval }) => [recall.toFixed(1), intervalText(interval)]),
+    ]),
+    caption: `${title}, text to image, percent (a caption counts for every kind that it names)`,
+  });
+  return makeFigure({ title, plotly, svg: await drawPlotly(plotly), text, json: plotly });
+}
+
+function bar(
+  name: string,
+  colour: string,
+  x: readonly string[],
+  values: readonly number[],
+  intervals: readonly Interval[],
+): Record<string, unknown> {
+  return {
+    type: "bar",
+    name,
+    x: x.map(plotlyText),
+    y: values.map(round),
+    marker: { color: colour },
+    error_y: errorBars(values, intervals),
+  };
+}
+
+function layoutOf(title: string, x: string, y: string): Record<string, unknown> {
+  const kinds = axis(x);
+  return {
+    ...baseLayout(title, 920, 480),
+    barmode: "group",
+    // Room below for long names.
+    xaxis: { ...kinds, tickangle: -35, title: { ...(kinds["title"] as object), standoff: 30 } },
+    yaxis: { ...axis(y), range: [0, 105] },
+    legend: { x: 1.02, y: 1, xanchor: "left", font: { size: 12 } },
+    margin: { l: 66, r: 190, t: 56, b: 120 },
+  };
 }
 
 function round(value: number): number {

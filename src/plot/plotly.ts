@@ -32,7 +32,7 @@ export function baseLayout(title: string, width: number, height: number): Record
 /** Lines of the grid, ticks and title of an axis. */
 export function axis(title: string): Record<string, unknown> {
   return {
-    title: { text: plotlyText(title), standoff: 10 },
+    title: { text: plotlyText(title), standoff: 10, font: { size: 13 } },
     gridcolor: grid,
     zeroline: false,
     linecolor: dim,
@@ -41,6 +41,21 @@ export function axis(title: string): Record<string, unknown> {
     tickcolor: dim,
     automargin: false,
   };
+}
+
+/** Error bars from values to their intervals [low, high], rounded to hundredths; none where there is no interval. */
+export function errorBars(
+  values: readonly (number | undefined)[],
+  intervals: readonly (readonly [number, number] | undefined)[],
+  colour = ink,
+): Record<string, unknown> {
+  const lengths = (side: 0 | 1): number[] =>
+    values.map((value = NaN, i) => {
+      const length = Math.abs((intervals[i]?.[side] ?? value) - value);
+      return Number.isFinite(length) ? Math.round(100 * length) / 100 : 0;
+    });
+  const ends = { array: lengths(1), arrayminus: lengths(0) };
+  return { type: "data", symmetric: false, ...ends, color: colour, thickness: 1.2, width: 4 };
 }
 
 /** Text from data for plotly.js, which reads `<b>`, `<a href>` and entities as markup. */

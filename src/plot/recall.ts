@@ -1,10 +1,11 @@
-/** Recall curves: how many queries find a right answer among the first K, both ways, for one or more evaluations. */
+/** Recall curves: how many queries find a right answer among the first K, both ways, with intervals, for one or more evaluations. */
 import { renderTable } from "../display.js";
+import { curveIntervals, intervalText, type Interval } from "../evaluate/bootstrap.js";
 import { recalls } from "../evaluate/recall.js";
 import { makeFigure, type Figure } from "./figure.js";
-import { dim, seriesColour } from "./palette.js";
+import { dim, seriesColour, transparent } from "./palette.js";
 import { axis, baseLayout, drawPlotly, plotlySpec, plotlyText } from "./plotly.js";
-import { fitText } from "./textWidth.js";
+import { fitMiddle, wrapText } from "./textWidth.js";
 
 /** Recalls at 1, 5 and 10, in per cent. */
 export interface RecallPoints {
@@ -24,9 +25,10 @@ export interface RecallCurve {
   t2i: RecallPoints;
   /** Rank of the (best) right answer of each query, counted from 0; -1 for a query without any: [images] and [captions]. */
   ranks?: { i2t: ArrayLike<number>; t2i: ArrayLike<number> };
-  /** Instead of ranks: the scores [images, captions], row-major, and the image of each caption. */
-  scores?: Float32Array | Float64Array;
+  /** The image of each caption: with it the curves have intervals. */
   owner?: Int32Array;
+  /** Instead of ranks: the scores [images, captions], row-major. */
+  scores?: Float32Array | Float64Array;
 }
 
 /** How the figure of recalls is drawn. */
@@ -34,53 +36,37 @@ export interface RecallOptions {
   title?: string;
   /** The largest K; default 50. */
   most?: number;
+  /** What a reader must know of the rows to compare with: stands below the figure. */
+  remark?: string;
 }
 
 const directions = [
-  { key: "t2i", name: "text → image", dash: "solid", dot: "circle", point: "diamond" },
-  { key: "i2t", name: "image → text", dash: "dash", dot: "circle-open", point: "diamond-open" },
+  { key: "t2i", name: "text → image", dash: "solid", open: "" },
+  { key: "i2t", name: "image → text", dash: "dash", open: "-open" },
 ] as const;
 
+/** Of rows without ranks, each of which has one; those of evaluations are circles. */
+const symbols = ["diamond", "square", "triangle-up", "cross", "x", "star", "triangle-down", "hexagon"];
+
 /**
- * R@K in per cent over K = 1 .. 50 (logarithmic): solid for text to image, dashed for image to text, one colour an evaluation.
- * Rows without ranks (published results) are points at K = 1, 5, 10. Curves end where K reaches the number of queries' answers.
+ * R@K in per cent over K = 1 .. 50 (logarithmic): solid for text to image, dashed for image to text, one colour an evaluation, with bands
+ * of the 95 % bootstrap intervals over images. Rows without ranks (published results) are points at K = 1, 5, 10, drawn a little beside
+ * each other. Curves end where K reaches the number of queries' answers.
  */
 export async function recallFigure(
   evaluations: RecallCurve | readonly RecallCurve[],
-  { title = "Recall at K", most = 50 }: RecallOptions = {},
+  { title = "Recall at K", most = 50, remark }: RecallOptions = {},
 ): Promise<Figure> {
   const list = Array.isArray(evaluations) ? (evaluations as readonly RecallCurve[]) : [evaluations as RecallCurve];
-  const curves = list.map(withRanks);
-  const data: Record<string, unknown>[] = [];
-  curves.forEach((curve, index) => {
-    const name = nameOf(curve);
-    for (const { key, name: direction, dash, dot, point } of directions) {
-      const { ks, values } = valuesOf(curve, key, most);
-      const colour = seriesColour(index);
-      const trace = {
-        type: "scatter",
-        name: plotlyText(`${fitText(name, 190, 12)}, ${direction}`),
-        legendgroup: `${String(index)}/${key}`,
-      };
-      const hovertemplate = `${plotlyText(direction)}<br>R@%{x} = %{y:.1f} %`;
-      const line = { color: colour, dash, width: 2.2 };
-      if (curve.ranks !== undefined) data.push({ ...trace, mode: "lines", x: ks, y: values, line, hovertemplate });
-      data.push({
-        ...trace,
-        mode: "markers",
-        showlegend: curve.ranks === undefined,
-        x: ks.filter(isMarked),
-        y: values.filter((_, i) => isMarked(ks[i] ?? 0)),
-        marker: {
-          color: colour,
-          symbol: curve.ranks === undefined ? point : dot,
-          size: curve.ranks === undefined ? 10 : 8,
-        },
-        ...(curve.ranks === undefined ? { hovertemplate } : { hoverinfo: "skip" }),
-      });
-    }
-  });
-  const gallery = Math.max(0, ...curves.map((curve) => (curve.ranks === undefined ? 0 : (curve.images ?? 0))));
+  const curves = list.map((curve, index) => drawnCurve(withRanks(curve), index, most));
+  const rows = curves.filter(({ curve }) => curve.ranks === undefined);
+  const data = [
+    ...curves.filter(({ curve }) => curve.ranks !== undefined).flatMap(curveTraces),
+    ...rows.flatMap((row, r) =>
+      pointTraces(row, symbols[r % symbols.length] ?? "", 1.035 ** (r - (rows.length - 1) / 2)),
+    ),
+  ];
+  const gallery = Math.max(0, ...curves.map(({ curve }) => (curve.ranks === undefined ? 0 : (curve.images ?? 0))));
   if (gallery > 0) {
     const ks = range(Math.min(most, gallery));
     data.push({
@@ -102,29 +88,121 @@ export async function recallFigure(
     showarrow: false,
     font: { size: 15, color: dim },
   };
+  const below = wrapText(remark ?? "", 860, 11, 3);
   const ticks = [1, 2, 3, 5, 10, 20, 30, 50, 100, 200, 500, 1000].filter((k) => k <= most);
   const layout = {
-    ...baseLayout(title, 920, 440),
+    ...baseLayout(title, 960, 460 + 18 * below.length),
     xaxis: {
       ...axis("K (answers looked at)"),
       type: "log",
-      range: [Math.log10(0.93), Math.log10(most * 1.07)],
+      range: [Math.log10(rows.length > 2 ? 0.85 : 0.93), Math.log10(most * 1.07)],
       tickvals: ticks,
       ticktext: ticks.map(String),
     },
     yaxis: { ...axis("R@K (% of queries)"), range: [0, 102], dtick: 20 },
-    legend: { x: 1.02, y: 1, xanchor: "left", font: { size: 12 }, tracegroupgap: 0 },
-    margin: { l: 66, r: 270, t: 56, b: 56 },
-    annotations: curves.length === 0 ? [nothing] : [],
+    legend: {
+      ...{ x: 1.02, y: 1, xanchor: "left", font: { size: 12 }, tracegroupgap: 0 },
+      ...(rows.length === 0
+        ? {}
+        : { title: { text: "points: filled text → image,<br>open image → text", font: { size: 12 } } }),
+    },
+    margin: { l: 66, r: 310, t: 56, b: 56 + 18 * below.length },
+    annotations: [
+      ...(curves.length === 0 ? [nothing] : []),
+      ...below.map((line, i) => ({
+        ...{ text: plotlyText(line), x: 0, xref: "paper", xanchor: "left", y: 0, yref: "paper", yanchor: "top" },
+        ...{ yshift: -52 - 16 * i, showarrow: false, font: { size: 11, color: dim } },
+      })),
+    ],
   };
   const plotly = plotlySpec(data, layout);
   return makeFigure({
     title,
     plotly,
     svg: await drawPlotly(plotly),
-    text: textOf(title, curves, most),
+    text: [textOf(title, curves, most), ...(remark === undefined ? [] : [remark])].join("\n"),
     json: plotly,
   });
+}
+
+interface DrawnCurve {
+  curve: RecallCurve;
+  /** What the legend turns on and off together. */
+  group: string;
+  colour: string;
+  /** Both ways: R@K at each of `ks`, with its interval where one can be told. */
+  ways: Record<"i2t" | "t2i", { ks: number[]; values: (number | null)[]; intervals?: readonly Interval[] }>;
+}
+
+function drawnCurve(curve: RecallCurve, index: number, most: number): DrawnCurve {
+  const { ranks, owner } = curve;
+  const asked = ranks !== undefined && owner !== undefined && owner.length > 0;
+  const ranked = asked ? { ranks: { i2t: Int32Array.from(ranks.i2t), t2i: Int32Array.from(ranks.t2i) }, owner } : undefined; // prettier-ignore
+  const intervals = ranked === undefined ? undefined : curveIntervals(ranked, most);
+  const way = (key: "i2t" | "t2i"): DrawnCurve["ways"]["i2t"] => ({
+    ...valuesOf(curve, key, most),
+    ...(intervals === undefined ? {} : { intervals: intervals[key] }),
+  });
+  return { curve, group: String(index), colour: seriesColour(index), ways: { i2t: way("i2t"), t2i: way("t2i") } };
+}
+
+/** Band, line and the dots of published tables, both ways. */
+function curveTraces({ curve, group, colour, ways }: DrawnCurve): Record<string, unknown>[] {
+  return directions.flatMap(({ key, name: direction, dash, open }) => {
+    const { ks, values, intervals } = ways[key];
+    const name = plotlyText(`${fitMiddle(nameOf(curve), 190, 12)}, ${direction}`);
+    const trace = { type: "scatter", name, legendgroup: `${group}/${key}` };
+    const ends = (side: 0 | 1): number[] => (intervals ?? []).map((interval) => round(interval[side]));
+    const band = {
+      ...trace,
+      ...{ mode: "none", showlegend: false, hoverinfo: "skip", fill: "toself", fillcolor: transparent(colour, 0.15) },
+      x: [...ks, ...ks.slice().reverse()],
+      y: [...ends(1), ...ends(0).reverse()],
+    };
+    const marked = ks.filter(isMarked);
+    return [
+      ...(intervals === undefined || values.some((value) => value === null) ? [] : [band]),
+      {
+        ...trace,
+        mode: "lines",
+        x: ks,
+        y: values,
+        line: { color: colour, dash, width: 2.2 },
+        ...(intervals === undefined ? {} : { customdata: intervals.map(intervalText) }),
+        hovertemplate: `${plotlyText(direction)}<br>R@%{x} = %{y:.1f} %${intervals === undefined ? "" : " (%{customdata})"}`,
+      },
+      {
+        ...trace,
+        mode: "markers",
+        showlegend: false,
+        x: marked,
+        y: marked.map((k) => values[k - 1]),
+        marker: { color: colour, symbol: `circle${open}`, size: 8 },
+        hoverinfo: "skip",
+      },
+    ];
+  });
+}
+
+/** The points of a row without ranks, its K moved by a factor so that rows do not cover each other; named once in the legend. */
+function pointTraces(
+  { curve, group, colour, ways }: DrawnCurve,
+  symbol: string,
+  moved: number,
+): Record<string, unknown>[] {
+  const known = directions.filter(({ key }) => ways[key].values.some((value) => value !== null));
+  return known.map(({ key, name: direction, open }, i) => ({
+    type: "scatter",
+    mode: "markers",
+    name: plotlyText(fitMiddle(nameOf(curve), 250, 12)),
+    legendgroup: group,
+    showlegend: i === 0,
+    x: ways[key].ks.map((k) => round(k * moved)),
+    y: ways[key].values,
+    marker: { color: colour, symbol: symbol + open, size: 9 },
+    customdata: ways[key].ks,
+    hovertemplate: `${plotlyText(direction)}<br>R@%{customdata} = %{y:.1f} %`,
+  }));
 }
 
 function withRanks(curve: RecallCurve): RecallCurve {
@@ -152,17 +230,20 @@ function valuesOf(curve: RecallCurve, key: "i2t" | "t2i", most: number): { ks: n
   return { ks, values };
 }
 
-function textOf(title: string, curves: readonly RecallCurve[], most: number): string {
+function textOf(title: string, curves: readonly DrawnCurve[], most: number): string {
   const ks = [1, 5, 10, 20, 50].filter((k) => k <= most);
-  const rows = curves.flatMap((curve) =>
+  const rows = curves.flatMap(({ curve, ways }) =>
     directions.map(({ key, name }) => {
-      const { ks: have, values } = valuesOf(curve, key, most);
+      const { ks: have, values, intervals } = ways[key];
       return [
         nameOf(curve),
         name,
         ...ks.map((k) => {
-          const value = values[have.indexOf(k)];
-          return value === undefined || value === null ? null : value.toFixed(1);
+          const at = have.indexOf(k);
+          const value = values[at];
+          if (value === undefined || value === null) return null;
+          const interval = intervals?.[at];
+          return interval === undefined ? value.toFixed(1) : `${value.toFixed(1)} (${intervalText(interval)})`;
         }),
       ];
     }),

@@ -1,33 +1,39 @@
 /** Trainings beside each other: their losses, and their recalls after each epoch. */
 import { renderTable } from "../display.js";
 import { makeFigure, type Figure } from "./figure.js";
-import { runningMean, type History } from "./history.js";
+import { everyNth, runningMean, type History } from "./history.js";
 import { seriesColour } from "./palette.js";
-import { axis, baseLayout, drawPlotly, plotlySpec, plotlyText } from "./plotly.js";
-import { fitText } from "./textWidth.js";
+import { axis, baseLayout, drawPlotly, errorBars, plotlySpec, plotlyText } from "./plotly.js";
+import { fitMiddle } from "./textWidth.js";
 
 const mostPoints = 600;
+const dashes = ["solid", "dash", "dot", "dashdot"];
+/** A run is told by its mark as well as by its colour. */
+const symbols = ["circle", "square", "diamond", "triangle-up", "triangle-down", "cross"];
 
-/** Above: the running mean of each run's loss. Below: rSum with its interval after each epoch that was evaluated. One colour a run. */
+/** Above: the running mean of each run's loss. Below: rSum with its interval after each epoch that was evaluated. A colour and a mark a run. */
 export async function runsFigure(runs: readonly History[], title = "Runs compared"): Promise<Figure> {
-  const dashes = ["solid", "dash", "dot", "dashdot"];
   const look = (i: number): object => ({
     color: seriesColour(i),
     width: 2.2,
-    dash: dashes[Math.floor(i / 6) % dashes.length], // colours go round after six
+    dash: dashes[Math.floor(i / 6) % dashes.length], // colours and marks go round after six
   });
+  const mark = (i: number): object => ({ color: seriesColour(i), size: 8, symbol: symbols[i % symbols.length] });
   const losses = runs.map(({ name, steps }, i) => {
     const means = runningMean(steps.map(({ loss }) => loss));
-    const every = Math.max(1, Math.ceil(steps.length / mostPoints));
-    const kept = steps.map((step, k) => ({ step: step.step, mean: means[k]! })).filter((_, k) => k % every === 0);
+    const kept = everyNth(
+      steps.map(({ step }, k) => ({ step, mean: means[k]! })),
+      mostPoints,
+    );
     return {
       type: "scatter",
-      mode: "lines",
-      name: plotlyText(fitText(name, 170, 12)),
+      mode: "lines+markers",
+      name: plotlyText(fitMiddle(name, 245, 12)),
       legendgroup: String(i),
       x: kept.map(({ step }) => step),
       y: kept.map(({ mean }) => finite(mean)),
       line: look(i),
+      marker: { ...mark(i), maxdisplayed: 12 },
       hovertemplate: "step %{x}<br>mean loss %{y:.4g}<extra></extra>",
     };
   });
@@ -48,32 +54,31 @@ export async function runsFigure(runs: readonly History[], title = "Runs compare
             x: epochs.map(({ step }) => step),
             y: epochs.map(({ evaluation }) => finite(evaluation.rsum)),
             line: look(i),
-            marker: { color: seriesColour(i), size: 7 },
-            error_y: {
-              type: "data",
-              symmetric: false,
-              array: epochs.map(({ evaluation: { rsum, interval } }) => finite((interval?.[1] ?? rsum) - rsum)),
-              arrayminus: epochs.map(({ evaluation: { rsum, interval } }) => finite(rsum - (interval?.[0] ?? rsum))),
-              thickness: 1.2,
-              width: 3,
-            },
+            marker: mark(i),
+            error_y: errorBars(
+              epochs.map(({ evaluation }) => evaluation.rsum),
+              epochs.map(({ evaluation }) => evaluation.interval),
+              seriesColour(i),
+            ),
             hovertemplate: "step %{x}<br>rSum %{y:.1f}<extra></extra>",
           },
         ],
   );
   const two = sums.length > 0;
+  const last = Math.max(1, ...runs.map(({ steps, epochs }) => steps.at(-1)?.step ?? epochs.at(-1)?.step ?? 0));
+  const range = [-0.015 * last, 1.015 * last];
   const layout = {
-    ...baseLayout(title, 920, two ? 620 : 400),
-    xaxis: { ...axis("step"), anchor: "y" },
+    ...baseLayout(title, 1000, two ? 620 : 400),
+    xaxis: { ...axis("step"), range, anchor: "y" },
     yaxis: { ...axis("loss, running mean (no unit)"), domain: two ? [0.6, 1] : [0, 1], rangemode: "tozero" },
     ...(two
       ? {
-          xaxis2: { ...axis("step (a point at the end of each epoch)"), anchor: "y2", matches: "x" },
-          yaxis2: { ...axis("rSum of validation (%)"), domain: [0, 0.4], anchor: "x2" },
+          xaxis2: { ...axis("step (a point at the end of each epoch)"), range, anchor: "y2", matches: "x" },
+          yaxis2: { ...axis("validation rSum (sum of six recalls, %)"), domain: [0, 0.4], anchor: "x2" },
         }
       : {}),
     legend: { x: 1.02, y: 1, xanchor: "left", font: { size: 12 } },
-    margin: { l: 66, r: 220, t: 56, b: 56 },
+    margin: { l: 66, r: 300, t: 56, b: 56 },
   };
   const plotly = plotlySpec([...losses, ...sums], layout);
   const { text } = renderTable({

@@ -3,7 +3,7 @@ import { renderTable } from "../display.js";
 import type { ScaleRecalls } from "../evaluate/scales.js";
 import { makeFigure, type Figure } from "./figure.js";
 import { ink, seriesColour } from "./palette.js";
-import { axis, baseLayout, drawPlotly, plotlySpec } from "./plotly.js";
+import { axis, baseLayout, drawPlotly, errorBars, plotlySpec } from "./plotly.js";
 
 /** Where rSum's interval stands among those of an evaluation. */
 const rsumMeasure = 6;
@@ -25,15 +25,10 @@ export async function scalesFigure(
     x,
     y: of.map((summary) => (summary === undefined ? null : round(summary.rsum))),
     marker: { color: colour },
-    error_y: {
-      type: "data",
-      symmetric: false,
-      array: of.map((s) => (s === undefined ? 0 : round(s.intervals[rsumMeasure][1] - s.rsum))),
-      arrayminus: of.map((s) => (s === undefined ? 0 : round(s.rsum - s.intervals[rsumMeasure][0]))),
-      color: ink,
-      thickness: 1.2,
-      width: 4,
-    },
+    error_y: errorBars(
+      of.map((summary) => summary?.rsum),
+      of.map((summary) => summary?.intervals[rsumMeasure]),
+    ),
     hovertemplate: "%{x}<br>rSum %{y:.1f}<extra></extra>",
   }));
   const line = {

@@ -32,6 +32,17 @@ export function fitText(text: string, width: number, size: number, bold = false)
   return `${characters.join("").trimEnd()}…`;
 }
 
+/** The text, with an ellipsis in its middle where it is wider: names of runs differ at their ends. */
+export function fitMiddle(text: string, width: number, size: number): string {
+  if (textWidth(text, size) <= width) return text;
+  const characters = Array.from(text);
+  let kept = characters.length - 1;
+  const cut = (): string =>
+    `${characters.slice(0, Math.ceil(kept / 2)).join("")}…${characters.slice(characters.length - Math.floor(kept / 2)).join("")}`;
+  while (kept > 0 && textWidth(cut(), size) > width) kept--;
+  return cut();
+}
+
 /** The text in lines of at most `width` pixels, broken at spaces; at most `lines` lines, the last one cut with an ellipsis. */
 export function wrapText(text: string, width: number, size: number, lines: number): string[] {
   const out: string[] = [];

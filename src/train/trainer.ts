@@ -18,6 +18,7 @@ import { writeWhole, writing } from "../writing.js";
 import { restoreCheckpoint, saveCheckpoint } from "./checkpoint.js";
 import { createClock } from "./clock.js";
 import { writeEnvironment } from "./environment.js";
+import { eventFolder, openEventLog } from "./eventLog.js";
 import { availableMemory, checkMemory, validationCaptions, type Frugality } from "./memory.js";
 import { epochOrder } from "./order.js";
 import { continuePublished } from "./published.js";
@@ -60,6 +61,10 @@ export interface TrainOptions {
   checkpointSeconds?: number;
   /** What to do with an unreadable image: "stop" (default) or "skip". */
   onBadImage?: "stop" | "skip";
+  /** Event files for TensorBoard: in the run's folder, or in one of the run's name in this folder. */
+  tensorboard?: boolean | string;
+  /** The YAML that this training is a step of: kept in the run's folder as it was written. */
+  experiment?: string;
   /** Draws the state for the progress display. */
   display?: (state: TrainingState) => MimeBundle;
 }
@@ -67,7 +72,7 @@ export interface TrainOptions {
 /** A training that was run, finished or stopped. */
 export interface Run {
   name: string;
-  /** Holds run.json, steps.jsonl, checkpoints/ and best/ (the model with the highest validation rSum). */
+  /** Holds run.json, steps.jsonl, environment.jsonl, checkpoints/ and best/ (the model with the highest validation rSum). */
   folder: string;
   recipe: string;
   options: Record<string, unknown>;
@@ -132,11 +137,13 @@ export async function train(
   const training = prepare(model, recipe, items, totalSteps, dataset, options);
   if (options.startFrom !== undefined) continuePublished(options.startFrom, training, stepsPerEpoch, context);
   openFolder(folder, training, options, context);
-  writeEnvironment(folder, recipe, process.cwd());
+  writeEnvironment(folder, recipe, process.cwd(), options.experiment);
   model.recipe = recipe.name;
   model.quirks = recipe.quirks;
 
   const { progression } = training;
+  const events = eventFolder(folder, options.tensorboard);
+  const eventLog = events === undefined ? undefined : openEventLog(events, progression);
   let samples: GalleryView | undefined;
   let reached = "";
   const state = (
@@ -239,6 +246,7 @@ export async function train(
         skipped.add(batch, items, record.step);
         progression.steps.push(record);
         logSteps(folder, [record]);
+        eventLog?.step(record);
         report("training", left());
         await breathe();
         if (stopped() || progression.step >= totalSteps) break;
@@ -254,6 +262,7 @@ export async function train(
           const evaluation = await endEpoch(training, dataset, folder, options, context, about, (validation) => {
             report("evaluating", left(), validation);
           });
+          eventLog?.epoch(progression.epochs.at(-1)!);
           if (evaluation !== undefined) samples = await retrievalSamples(evaluation, epoch);
         });
         reached = milestone(state("training", left()));

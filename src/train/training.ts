@@ -9,6 +9,7 @@ import type { Model } from "../model/ams.js";
 import { Random } from "../random.js";
 import { writeWhole, writing } from "../writing.js";
 import { checkpointsIn, restoreCheckpoint, type Progression } from "./checkpoint.js";
+import { eventFiles, eventFolder, setEventsAside } from "./eventLog.js";
 import { labelClasses } from "./labels.js";
 import type { Auxiliary } from "./objective.js";
 import { createAdam, type Adam } from "./optimiser.js";
@@ -55,7 +56,7 @@ export function prepare(
       : { classes: tf.tidy(() => tf.variable(tf.tensor2d(start, [classes.length, embed]))) }),
     ...(recipe.queue === undefined ? {} : { queue: createQueue(model, recipe.queue) }),
   };
-  const { display: _display, overrides, ...plain } = options;
+  const { display: _display, experiment: _experiment, overrides, ...plain } = options;
   return {
     model,
     recipe,
@@ -107,6 +108,7 @@ export function disposeTraining({ adam, auxiliary }: Training): void {
 /** A new folder, or the one of a run that goes on with its training restored. */
 export function openFolder(folder: string, training: Training, options: TrainOptions, context: Context): void {
   const { model, recipe, progression } = training;
+  const events = eventFolder(folder, options.tensorboard);
   if (options.resume === true) {
     if (options.name === undefined) {
       throw new AmsError("--resume needs the name of the run", {
@@ -153,6 +155,7 @@ export function openFolder(folder: string, training: Training, options: TrainOpt
       const suffix = `until-step-${found.step}-${Date.now()}`;
       renameSync(checkpoints, `${checkpoints}-${suffix}`);
       if (existsSync(stepLog(folder))) renameSync(stepLog(folder), path.join(folder, `steps-${suffix}.jsonl`));
+      if (events !== undefined) setEventsAside(events, suffix);
     }
   } else {
     // A folder without a checkpoint is what a process leaves that is killed before its first step: nothing is in it.
@@ -162,6 +165,12 @@ export function openFolder(folder: string, training: Training, options: TrainOpt
       throw new AmsError(`there is a run named ${path.basename(folder)} already`, {
         where: folder,
         hint: "choose another --name, or add --resume to go on with it",
+      });
+    }
+    if (events !== undefined && events !== folder && eventFiles(events).length > 0) {
+      throw new AmsError(`there are event files of a run named ${path.basename(folder)} already`, {
+        where: events,
+        hint: "choose another --name or another folder for --tensorboard, or remove them",
       });
     }
   }

@@ -201,6 +201,41 @@ describe(
       await assertPictureLike(await page.locator(".stage").nth(1).screenshot(), "explorer-second");
     });
 
+    test("compares two models of other grids and scales: the same place, word and scale in both", async () => {
+      const file = path.join(folder, "models.html");
+      await (await attentionComparison([
+        { ...(await boxedBusScene(caption)), name: "first model" },
+        { ...(await busScene(caption, { grid: 6, scales: 3 })), name: "second model", threshold: 0.1 },
+      ], "Attention of two models")).save(file); // prettier-ignore
+      await open(file);
+      assert.deepEqual(await page.locator(".view h4").allTextContents(), ["first model", "second model"]);
+      const saidIn = (view: number, text: string): Promise<void> =>
+        page.locator(".said").nth(view).filter({ hasText: text }).waitFor();
+      // The captions are the same: a word that is chosen in one is chosen in the other.
+      await page.locator(".view").nth(1).locator(".caption button").filter({ hasText: "bus" }).click();
+      for (const view of [0, 1]) await saidIn(view, "“bus” summed over the scales: matched");
+      // Row 9, column 4 of 12 lies in row 5, column 2 of 6.
+      const { width, height } = (await stage().boundingBox()) ?? { width: 0, height: 0 };
+      await stage().click({ position: { x: width * 0.26, y: height * 0.72 } });
+      const heading = (view: number): Locator => page.locator(".view").nth(view).locator(".words li").first();
+      await heading(0).filter({ hasText: "row 9, column 4" }).waitFor();
+      await heading(1).filter({ hasText: "row 5, column 2" }).waitFor();
+      await page.locator(".stage").nth(1).focus();
+      await page.keyboard.press("ArrowRight");
+      await heading(1).filter({ hasText: "row 5, column 3" }).waitFor();
+      await heading(0).filter({ hasText: "row 10, column 6" }).waitFor();
+      await page.keyboard.press("Escape");
+      for (const view of [0, 1]) await heading(view).filter({ hasText: "Choose a patch" }).waitFor();
+      await scale("scale 2").click();
+      for (const view of [0, 1]) await saidIn(view, "“bus” at scale 2");
+      await scale("scale 5").click();
+      await saidIn(0, "“bus” at scale 5");
+      await saidIn(1, "This model has no such scale.");
+      await page.getByRole("button", { name: "mismatch" }).click();
+      await saidIn(0, "distance");
+      assert.match((await page.locator(".bar").textContent()) ?? "", /0\.000 and 0\.100/);
+    });
+
     test("takes the colours of a dark page", async () => {
       await open(single, true);
       const light = await sharp(await page.locator(".said").first().screenshot()).stats();

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import path from "node:path";
 import { before, describe, test } from "node:test";
+import * as tf from "@tensorflow/tfjs-core";
 import sharp from "sharp";
 import { openDataset, splitOf, wantDataset } from "../../src/commands/datasets.js";
 import { checkpointFolder, wantModel } from "../../src/commands/models.js";
@@ -23,7 +24,9 @@ import { startEngine } from "../../src/engine/index.js";
 import { AmsError } from "../../src/errors.js";
 import type { Evaluation } from "../../src/evaluate/index.js";
 import { buildModel } from "../../src/model/build.js";
+import { createParameters } from "../../src/model/parameters.js";
 import { saveModel } from "../../src/model/store.js";
+import type { Figure } from "../../src/plot/figure.js";
 import { fixture } from "../fixtures.js";
 
 const folder = mkdtempSync(path.join(tmpdir(), "ams-session-"));
@@ -240,6 +243,64 @@ describe("models", () => {
     const written = await run(exportCommand, { what: "figure", out: "again.html" }, session);
     assert.deepEqual((written as { files: string[] }).files, [path.join(folder, "again.html")]);
     assert.ok(existsSync(path.join(folder, "again.html")));
+  });
+
+  describe("two checkpoints over the same pair", () => {
+    const image = path.join(folder, "pair.png");
+    const wide = path.join(folder, "wide-model");
+    let session: Session;
+
+    before(async () => {
+      await sharp({ create: { width: 40, height: 30, channels: 3, background: "#3c3" } })
+        .png()
+        .toFile(image);
+      const model = await buildModel({ size: "tiny", vocabulary: vocabularyFile(), seed: 9 });
+      // Other weights, a grid of 2 x 2 patches instead of 4 x 4, and two scales instead of six.
+      const config = { ...model.config, image: { ...model.config.image, pixels: 16 }, scales: [3, 9] };
+      saveModel({ ...model, config, parameters: createParameters(config, 9) }, wide);
+      session = { ...fresh(), model: await wantModel({ checkpoint: tiny }, silentContext, fresh()) };
+    });
+
+    const against = (other: Record<string, unknown>, of = session): Promise<Figure> =>
+      run(plotCommand, { figure: "attention", image, caption: "a b c", ...other }, of) as Promise<Figure>;
+
+    test("are two panels with their own products, grids, scales and thresholds, and leave no tensors", async () => {
+      const alone = await against({});
+      const before = tf.memory().numTensors;
+      const figure = await against({ againstCheckpoint: "wide-model", out: "pair.html" });
+      assert.equal(tf.memory().numTensors, before);
+      assert.equal(figure.title, "Attention of two models");
+      const [own, other] = figure.explorer!.views;
+      assert.deepEqual([own?.name, own?.grid, own?.scales.length], ["tiny-model", 4, 6]);
+      assert.deepEqual([other?.name, other?.grid, other?.scales.length], ["wide-model", 2, 2]);
+      assert.equal(other?.threshold, session.model!.thresholds.safe);
+      assert.deepEqual(own, { ...alone.explorer!.views[0], name: "tiny-model" });
+      assert.match(figure.text, /tiny-model[^]*wide-model/);
+      const page = readFileSync(path.join(folder, "pair.html"), "utf8");
+      assert.ok(page.includes("wide-model") && page.includes("data-ams-explorer"));
+    });
+
+    test("with another caption too are named by both", async () => {
+      const { explorer } = await against({ againstCheckpoint: "wide-model", againstCaption: "c a" });
+      assert.deepEqual(
+        explorer!.views.map(({ name }) => name),
+        ["tiny-model: a b c", "wide-model: c a"],
+      );
+    });
+
+    test("are refused, with which one and what to do, where the second is missing, damaged or sees no pictures", async () => {
+      const missing = await lines(against({ againstCheckpoint: "wide-modle" }, fresh()));
+      assert.match(missing, /there is no model "wide-modle"[^]*config\.json/);
+      const damaged = path.join(folder, "damaged-model");
+      cpSync(wide, damaged, { recursive: true });
+      truncateSync(path.join(damaged, "model.safetensors"), 1000);
+      assert.match(await lines(against({ againstCheckpoint: "damaged-model" })), /where: .*damaged-model/);
+      const features = path.join(folder, "features-model");
+      const { config, ...rest } = session.model!;
+      const regions = { ...config, image: { ...config.image, regions: 36 } };
+      saveModel({ ...rest, config: regions, parameters: createParameters(regions, 1) }, features);
+      assert.match(await lines(against({ againstCheckpoint: "features-model" })), /region features do not say where/);
+    });
   });
 
   test("a picture that cannot be read is named", async () => {

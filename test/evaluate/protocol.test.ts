@@ -1,16 +1,20 @@
 /** Folds, intervals, paired differences: the protocol around the recalls. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import type { Item } from "../../src/data/dataset.js";
 import { displaySymbol } from "../../src/display.js";
 import { AmsError } from "../../src/errors.js";
 import {
   compareEvaluations,
+  curveIntervals,
   evaluateScores,
   foldsOf,
   measures,
   pairedDifferences,
+  phraseRecalls,
   recallIntervals,
   recalls,
+  wilson,
   type Ranked,
 } from "../../src/evaluate/index.js";
 import { Random } from "../../src/random.js";
@@ -144,6 +148,86 @@ describe("paired differences", () => {
       real += Number(pairedDifferences(a, b, { resamples: 300, seed: trial })[0].real);
     }
     assert.ok(real > 3 && real < 33, `${real} of 300`);
+  });
+});
+
+describe("intervals over K", () => {
+  test("are those of the recalls at 1, 5 and 10, and hold the curve at every K", () => {
+    const { scores, owner } = matrix(40, (i) => i % 4, 1.5, 3); // every fourth image asks nothing
+    const { ranks } = recalls(scores, 40, owner);
+    const { i2t, t2i } = curveIntervals({ ranks, owner }, 30);
+    const wanted = recallIntervals({ ranks, owner });
+    const at = (list: [number, number][]): [number, number][] => [1, 5, 10].map((k) => list[k - 1]!);
+    [...at(i2t), ...at(t2i)].forEach((interval, m) => {
+      interval.forEach((end, side) => assert.ok(Math.abs(end - wanted[m]![side]!) < 1e-9, measures[m]));
+    });
+    for (const [list, way] of [
+      [i2t, ranks.i2t],
+      [t2i, ranks.t2i],
+    ] as const) {
+      // prettier-ignore
+      const asked = way.filter((rank) => rank >= 0);
+      assert.equal(list.length, 30);
+      list.forEach(([low, high], k) => {
+        const recall = (100 * asked.filter((rank) => rank <= k).length) / asked.length;
+        assert.ok(low <= recall && recall <= high, `K = ${k + 1}: ${recall} in ${low} to ${high}`);
+      });
+    }
+  });
+
+  test("of ranks without any query are no numbers out of range", () => {
+    const ranks = { i2t: Int32Array.of(-1, -1), t2i: new Int32Array(0) };
+    assert.deepEqual(curveIntervals({ ranks, owner: new Int32Array(0) }, 2).t2i, [
+      [0, 0],
+      [0, 0],
+    ]);
+  });
+});
+
+describe("recall by kind of phrase", () => {
+  const phrase = (type?: string): { start: number; end: number; objects: number[]; type?: string } => ({
+    start: 0,
+    end: 1,
+    objects: [],
+    ...(type === undefined ? {} : { type }),
+  });
+  const item = (id: string, ...captions: (string | undefined)[][]): Item => ({
+    id,
+    image: id,
+    captions: captions.map((types) => ({ text: "x", ...(types.length === 0 ? {} : { phrases: types.map(phrase) }) })),
+  });
+  const parts = {
+    dataset: "few",
+    split: "test",
+    owner: Int32Array.of(0, 0, 1, 2),
+    ranks: { i2t: Int32Array.of(0, 0, 0), t2i: Int32Array.of(0, 7, 3, 20) },
+    items: [item("a", ["people", "animals", "people"], ["people"]), item("b", [undefined]), item("c", [])],
+  };
+
+  test("counts a caption once for every kind that it names, in the whole gallery", () => {
+    const rows = phraseRecalls(parts);
+    assert.deepEqual(
+      rows.map(({ type, captions, images, recalls: found }) => [type, captions, images, ...found.map(({ recall }) => recall)]), // prettier-ignore
+      [
+        ["all captions", 4, 3, 25, 50, 75],
+        ["people", 2, 1, 50, 50, 100],
+        ["animals", 1, 1, 100, 100, 100],
+        ["other", 1, 1, 0, 100, 100],
+      ],
+    );
+    const whole = recallIntervals({ ranks: { ...parts.ranks, i2t: new Int32Array(3).fill(-1) }, owner: parts.owner });
+    assert.deepEqual(rows[0]?.recalls.map(({ interval }) => interval), whole.slice(3, 6)); // prettier-ignore
+    // What no resample moves is not known exactly all the same.
+    assert.deepEqual(rows[2]?.recalls[0]?.interval, wilson(1, 1));
+    assert.deepEqual(rows[3]?.recalls[0]?.interval, wilson(0, 1));
+  });
+
+  test("is refused where no caption has phrases, with what to do", () => {
+    const bare = { ...parts, items: parts.items.map(({ id }) => item(id, [], [])) };
+    assert.throws(
+      () => phraseRecalls(bare),
+      (error: unknown) => error instanceof AmsError && error.where === "few test" && /--boxes/.test(error.hint ?? ""),
+    );
   });
 });
 

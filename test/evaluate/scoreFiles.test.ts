@@ -346,7 +346,10 @@ describe("compare", () => {
     assert.equal((data[1] as { y: number[] }).y[0], 3.5);
     const bundle = await found[displaySymbol]();
     assert.match(bundle["text/html"] as string, /<table[^]*<svg/);
-    assert.match(bundle["text/plain"], /second: 3 steps, loss/);
+    assert.match(bundle["text/plain"], /^Training curves: first, second$[^]*^second +3 +1\.5/m);
+    assert.equal((bundle["text/html"] as string).match(/<svg role="img"/g)?.length, 2, "differences and curves");
+    assert.deepEqual(found.frame().column("measure").values, found.measures.map(({ measure }) => measure)); // prettier-ignore
+    assert.match((await found.figure()).text, /rSum +\+0\.0/);
     const json = JSON.parse(JSON.stringify(compareCommand.json(found))) as { curves: { data: unknown[] } };
     assert.equal(json.curves.data.length, 2);
   });

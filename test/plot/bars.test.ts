@@ -1,10 +1,14 @@
 /** Scale ablation, phrases, sizes and compared runs: what stands in the figures is what was given. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { wilson } from "../../src/evaluate/bootstrap.js";
+import type { MeasureDifference } from "../../src/evaluate/compare.js";
+import type { PhraseRecall } from "../../src/evaluate/phraseRecall.js";
 import type { PointingScore } from "../../src/evaluate/pointing.js";
 import { scaleRecalls } from "../../src/evaluate/scales.js";
 import type { Figure } from "../../src/plot/figure.js";
-import { phrasesFigure, wilson } from "../../src/plot/phrases.js";
+import { comparisonFigure } from "../../src/plot/comparison.js";
+import { phraseRecallFigure, phrasesFigure } from "../../src/plot/phrases.js";
 import { runsFigure } from "../../src/plot/runs.js";
 import { scalesFigure } from "../../src/plot/scales.js";
 import { sizesFigure } from "../../src/plot/sizes.js";
@@ -102,6 +106,63 @@ describe("pointing by kind of phrase", () => {
   });
 });
 
+describe("recall by kind of phrase", () => {
+  const row = (type: string, captions: number, ...values: [number, number, number]): PhraseRecall => ({
+    type,
+    captions,
+    images: captions,
+    recalls: ([1, 5, 10] as const).map((k, i) => ({
+      k,
+      recall: values[i]!,
+      interval: [values[i]! - 4, values[i]! + 3],
+    })),
+  });
+
+  test("has three bars a kind with their intervals, and the whole as lines across", async () => {
+    const rows = [row("all captions", 60, 30, 60, 80), row("<b>people", 40, 20, 50, 70)];
+    const figure = await phraseRecallFigure(rows, "Recall by kind");
+    const data = traces(figure, "Recall by kind");
+    assert.deepEqual(data.map(({ name, y }) => [name, y]), [["R@1", [30, 20]], ["R@5", [60, 50]], ["R@10", [80, 70]]]); // prettier-ignore
+    assert.deepEqual(data[0]?.x, ["all captions (60)", "&lt;b&gt;people (40)"]);
+    assert.deepEqual([data[1]?.error_y?.array, data[1]?.error_y?.arrayminus], [[3, 3], [4, 4]]); // prettier-ignore
+    const shapes = figure.plotly?.layout["shapes"] as { y0: number; y1: number }[];
+    assert.deepEqual(shapes.map(({ y0, y1 }) => [y0, y1]), [[30, 30], [60, 60], [80, 80]]); // prettier-ignore
+    assert.match(figure.text, /^<b>people +40 +40 +20\.0 +16\.0-23\.0 +50\.0 +46\.0-53\.0 +70\.0 +66\.0-73\.0$/m);
+  });
+});
+
+describe("two evaluations", () => {
+  test("show every difference with its interval: filled where it is real, open within chance", async () => {
+    const of = (measure: string, difference: number, real: boolean): MeasureDifference => ({
+      ...{ measure: measure as "rSum", a: 40, b: 40 + difference, difference, real, p: real ? 0.01 : 0.4 },
+      interval: [difference - 2, difference + 1],
+    });
+    const names = ["i2t R@1", "i2t R@5", "i2t R@10", "t2i R@1", "t2i R@5", "t2i R@10"];
+    const measures = [...names.map((name, i) => of(name, i - 1, i > 3)), of("rSum", 9, true)];
+    const figure = await comparisonFigure({ a: "one", b: "<i>two", dataset: "scenes", split: "test", measures });
+    const title = "<i>two against one (scenes test)";
+    assert.equal(figure.title, title);
+    assert.equal(readSvg(figure.svg).querySelector(".gtitle")?.textContent, title);
+    const [single, whole] = figure.plotly?.data as unknown as {
+      x: number[];
+      y: string[];
+      marker: { symbol: string[] };
+      error_x: { array: number[]; arrayminus: number[] };
+    }[];
+    assert.deepEqual(single?.y, names.slice().reverse());
+    assert.deepEqual(single.x, [4, 3, 2, 1, 0, -1]);
+    assert.deepEqual(
+      single.marker.symbol.map((symbol) => symbol === "circle"),
+      [true, true, false, false, false, false],
+    );
+    assert.deepEqual([whole?.x, whole?.error_x.array, whole?.error_x.arrayminus], [[9], [1], [2]]);
+    const { xaxis, xaxis2 } = figure.plotly?.layout as Record<string, Axis & { range: number[] }>;
+    assert.ok(xaxis!.range[0]! < -3 && xaxis!.range[1]! > 5 && xaxis2!.range[1]! > 10);
+    assert.match(figure.text, /^i2t R@1 +-1\.0 +-3\.0 to \+0\.0 +within chance$/m);
+    assert.match(figure.text, /^rSum +\+9\.0 +\+7\.0 to \+10\.0 +real$/m);
+  });
+});
+
 describe("lengths and sizes", () => {
   test("are shares of each split, with the captions that are cut counted", async () => {
     const splits = [
@@ -138,6 +199,15 @@ describe("compared runs", () => {
     assert.deepEqual([one?.x.length, one?.y[0], two?.y.at(-1)], [50, 5, 4.02]);
     assert.deepEqual([sum?.y, sum?.error_y?.array, sum?.error_y?.arrayminus], [[321], [19], [21]]);
     assert.match(figure.text, /^two +50 +4\.020 +0$/m);
+  });
+
+  test("tell long names apart by their ends", async () => {
+    const names = ["1", "2"].map((last) => `scenes-contrast-with-a-long-remark-2026-11-29-10111${last}`);
+    const figure = await runsFigure(names.map((name) => ({ name, steps: steps(0.01), epochs })), "Long"); // prettier-ignore
+    const [one, two] = traces(figure, "Long");
+    assert.match(one?.name ?? "", /^scenes-contrast.*….*101111$/);
+    assert.notEqual(one?.name, two?.name);
+    for (const name of names) assert.ok(figure.text.includes(name));
   });
 
   test("are drawn before their first step too", async () => {

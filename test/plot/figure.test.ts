@@ -8,6 +8,7 @@ import { displaySymbol } from "../../src/display.js";
 import { AmsError } from "../../src/errors.js";
 import { makeFigure } from "../../src/plot/figure.js";
 import { baseLayout, drawPlotly, plotlySpec } from "../../src/plot/plotly.js";
+import { readSvg } from "./dom.js";
 
 const folder = mkdtempSync(path.join(os.tmpdir(), "ams-figure-"));
 after(() => rmSync(folder, { recursive: true }));
@@ -33,16 +34,24 @@ describe("a figure", () => {
     );
   });
 
+  test("has its name and its words for screen readers, as text", async () => {
+    const { svg: named } = await makeFigure({ title: 'a "b" <c>', text: "a < b\n1 & $&", svg, json: {} });
+    const root = readSvg(named);
+    assert.deepEqual([root.getAttribute("role"), root.getAttribute("aria-label")], ["img", 'a "b" <c>']);
+    assert.equal(root.querySelector("desc")?.textContent, "a < b\n1 & $&");
+    assert.equal(named.replace(/ role="img" aria-label="[^"]*"|<desc>[^]*<\/desc>/g, ""), svg);
+  });
+
   test("saves itself as what the ending says", async () => {
     const figure = await makeFigure({ title: "a <b>", text: "t", svg, json: { a: 1 } });
     const read = async (name: string): Promise<Buffer> =>
       readFileSync(await figure.save(path.join(folder, "deep", name)));
-    assert.equal((await read("f.svg")).toString(), svg);
+    assert.equal((await read("f.svg")).toString(), figure.svg);
     assert.deepEqual(await read("f.PNG"), figure.png);
     assert.deepEqual(JSON.parse((await read("f.json")).toString()), { a: 1 });
     const page = (await read("f.html")).toString();
     assert.match(page, /<title>a &#60;b&#62;<\/title>/);
-    assert.ok(page.includes(svg));
+    assert.ok(page.includes(figure.svg));
     assert.doesNotMatch(page, /<script|https?:\/\/(?!www\.w3\.org)/);
   });
 

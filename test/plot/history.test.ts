@@ -50,7 +50,8 @@ describe("the training history", () => {
     assert.deepEqual(traces.at(-1)?.y, [127, 254, 381]);
     assert.deepEqual(traces.at(-1)?.error_y?.array, [10, 10, 10]);
     assert.deepEqual(traces.at(-1)?.error_y?.arrayminus, [15, 15, 15]);
-    for (const title of ["loss", "learning rate", "recall (%)", "rSum"]) assert.ok(svg.includes(`>${title}<`), title);
+    for (const title of ["loss (no unit)", "learning rate (no unit)", "recall (%)", "rSum (sum of six recalls, %)"])
+      assert.ok(svg.includes(`>${title}<`), title);
     assert.match(text, /120 steps/);
     assert.match(text, / 3 +120 +3\.000 +30\.0 +60\.0 +90\.0 +36\.0 +72\.0 +93\.0 +381\.0/);
   });
@@ -67,7 +68,8 @@ describe("the training history", () => {
 
   test("leaves a gap where the loss is not a number, and says at which step", async () => {
     const broken = steps(60).map((s) => (s.step >= 41 ? { ...s, loss: NaN } : s));
-    const { plotly, svg } = await historyFigure({ name: "run", steps: broken, epochs: [] });
+    const { plotly, svg, text } = await historyFigure({ name: "run", steps: broken, epochs: [] });
+    assert.match(text, /^60 steps, loss [\d.]+ -> [\d.]+; the loss is not a number at step 41$/m);
     const loss = (plotly?.data as unknown as Trace[])[0];
     assert.equal(loss?.y.filter((v) => v === null).length, 20);
     assert.match(svg, /the loss is not a number at step 41/);

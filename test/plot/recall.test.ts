@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { curveIntervals } from "../../src/evaluate/bootstrap.js";
 import { recallFigure, type RecallCurve } from "../../src/plot/recall.js";
+import { Random } from "../../src/random.js";
 import { readSvg } from "./dom.js";
 import { assertLooksLike } from "./snapshot.js";
 
@@ -75,6 +77,55 @@ describe("the recall figure", () => {
     );
   });
 
+  test("has a band a direction with the intervals, which the text tells too, where the owners are known", async () => {
+    const random = new Random(4);
+    const owner = Int32Array.from({ length: 60 }, (_, c) => Math.floor(c / 2));
+    const ranks = {
+      i2t: Int32Array.from({ length: 30 }, () => random.int(12)),
+      t2i: Int32Array.from({ length: 60 }, () => random.int(25)),
+    };
+    const evaluation = { ...published, images: 30, ranks, owner };
+    const { plotly, text } = await recallFigure(evaluation, { most: 20 });
+    const data = plotly?.data as unknown as (Trace & { fill?: string; legendgroup: string })[];
+    const bands = data.filter(({ fill }) => fill === "toself");
+    const intervals = curveIntervals({ ranks, owner }, 20);
+    assert.equal(bands.length, 2);
+    for (const [band, way] of [
+      [bands[0]!, "t2i"],
+      [bands[1]!, "i2t"],
+    ] as const) {
+      // prettier-ignore
+      const line = data.find(({ mode, legendgroup }) => mode === "lines" && legendgroup === band.legendgroup)!;
+      const [above, below] = [band.y.slice(0, 20), band.y.slice(20).reverse()];
+      line.y.forEach((value, k) => {
+        const [low, high] = intervals[way][k]!;
+        assert.ok(Math.abs(above[k]! - high) < 0.01 && Math.abs(below[k]! - low) < 0.01, `K = ${k + 1}`);
+        assert.ok(below[k]! <= value! && value! <= above[k]!);
+      });
+    }
+    assert.match(text, /text → image +[\d.]+ \([\d.]+-[\d.]+\) +[\d.]+ \([\d.]+-[\d.]+\)/);
+  });
+
+  test("draws many rows beside each other, each with a mark and one name, and says what to know of them", async () => {
+    const rows = ["one", "two", "three"].map((name) => ({ ...published, name }));
+    const half = { ...published, name: "half", i2t: { r1: NaN, r5: NaN, r10: NaN } };
+    const remark = "measured among 1,000 images";
+    const { plotly, svg, text } = await recallFigure([curve("test", 90), ...rows, half], { remark });
+    const data = plotly?.data as unknown as (Trace & { showlegend: boolean; marker: { symbol: string } })[];
+    const points = data
+      .filter(({ mode, showlegend }) => mode === "markers" && typeof showlegend === "boolean")
+      .slice(2);
+    assert.deepEqual(
+      points.map(({ name, showlegend }) => [name, showlegend]),
+      [["one", true], ["one", false], ["two", true], ["two", false], ["three", true], ["three", false], ["half", true]], // prettier-ignore
+    );
+    const places = points.map(({ x }) => x[0]);
+    assert.equal(new Set(places).size, 4);
+    assert.equal(new Set(points.map(({ marker }) => marker.symbol)).size, 7);
+    assert.ok(points.every(({ x }) => Math.abs(Math.log(x[2]! / 10)) < 0.06));
+    assert.ok(svg.includes(`>${remark}</`) && text.endsWith(remark));
+  });
+
   test("shows published rows as points at 1, 5 and 10", async () => {
     const { plotly, svg } = await recallFigure(published);
     const traces = plotly?.data as unknown as Trace[];
@@ -85,7 +136,7 @@ describe("the recall figure", () => {
         ["markers", [1, 5, 10], [81.2, 96.9, 98.9]],
       ],
     );
-    assert.equal((svg.match(/class="point"/g) ?? []).length, 6);
+    assert.equal((svg.match(/class="point\b/g) ?? []).length, 6);
   });
 
   test("has a logarithmic axis whose labels do not touch", async () => {

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { heatColour, heatLevel, heatLevels, seriesColour } from "../../src/plot/palette.js";
+import { heatColour, heatLevel, heatLevels, series, seriesColour } from "../../src/plot/palette.js";
 import { blockLine, sparkline } from "../../src/plot/sparkline.js";
-import { fitText, textWidth, wrapText } from "../../src/plot/textWidth.js";
+import { fitMiddle, fitText, textWidth, wrapText } from "../../src/plot/textWidth.js";
 import { readSvg } from "./dom.js";
 
 describe("a sparkline", () => {
@@ -59,6 +59,46 @@ describe("the heat scale", () => {
     assert.equal(heatLevel(1, 0), 0);
   });
 
+  test("series colours stay apart in every colour vision", () => {
+    // G. M. Machado and others, "A physiologically-based model for simulation of color vision deficiency" (2009), severity 1.
+    const visions = {
+      all: [1, 0, 0, 0, 1, 0, 0, 0, 1],
+      protanopia: [0.152286, 1.052583, -0.204868, 0.114503, 0.786281, 0.099216, -0.003882, -0.048116, 1.051998],
+      deuteranopia: [0.367322, 0.860646, -0.227968, 0.280085, 0.672501, 0.047413, -0.01182, 0.04294, 0.968881],
+      tritanopia: [1.255528, -0.076749, -0.178779, -0.078411, 0.930809, 0.147602, 0.004733, 0.691367, 0.3039],
+    };
+    const linear = (hex: string): number[] =>
+      [1, 3, 5].map((at) => {
+        const v = parseInt(hex.slice(at, at + 2), 16) / 255;
+        return v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
+      });
+    const lab = (rgb: number[]): number[] => {
+      const [x, y, z] = [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]] // prettier-ignore
+        .map((row, i) => Math.cbrt(row.reduce((sum, w, k) => sum + w * rgb[k]!, 0) / [0.9505, 1, 1.089][i]!));
+      return [116 * y! - 16, 500 * (x! - y!), 200 * (y! - z!)];
+    };
+    for (const [vision, matrix] of Object.entries(visions)) {
+      const seen = series.map((hex) => {
+        const rgb = linear(hex);
+        return lab(
+          [0, 3, 6].map((at) =>
+            Math.max(
+              0,
+              rgb.reduce((sum, v, k) => sum + matrix[at + k]! * v, 0),
+            ),
+          ),
+        );
+      });
+      seen.forEach((a, i) => {
+        for (const [j, b] of seen.entries()) {
+          if (j <= i) continue;
+          const distance = Math.hypot(...a.map((v, k) => v - b[k]!));
+          assert.ok(distance > 12, `${series[i]} and ${series[j]} in ${vision}: ${distance.toFixed(1)}`);
+        }
+      });
+    }
+  });
+
   test("series colours go round", () => {
     assert.equal(seriesColour(0), seriesColour(6));
     assert.equal(new Set([0, 1, 2, 3, 4, 5].map(seriesColour)).size, 6);
@@ -77,6 +117,10 @@ describe("text measuring", () => {
     assert.equal(fitText("short", 100, 10), "short");
     const cut = fitText("a very long text that does not fit", 60, 10);
     assert.ok(cut.endsWith("…") && textWidth(cut, 10) <= 60);
+    const middle = fitMiddle("a-very-long-name-of-a-run-101112", 120, 12);
+    assert.match(middle, /^a-very.*….*101112$/);
+    assert.ok(textWidth(middle, 12) <= 120 && textWidth(middle, 12) > 100);
+    assert.equal(fitMiddle("short", 100, 10), "short");
     const lines = wrapText("one two three four five six seven", 50, 10, 3);
     assert.equal(lines.length, 3);
     assert.ok(lines.every((line) => textWidth(line, 10) <= 50));

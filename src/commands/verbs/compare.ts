@@ -6,13 +6,15 @@ import type { Context } from "../../context.js";
 import type { Item } from "../../data/dataset.js";
 import { AmsError } from "../../errors.js";
 import type { Comparison, Evaluation } from "../../evaluate/index.js";
-import { displaySymbol, type MimeBundle } from "../../display.js";
+import { displaySymbol } from "../../display.js";
+import { frame } from "../../frame.js";
 import { amsHome } from "../../paths.js";
+import { checkFigureName, type Figure } from "../../plot/figure.js";
 import { defineCommand, option } from "../command.js";
 import { dataAliases, dataOptions, splitOf, wantDataset } from "../datasets.js";
 import { wantEngine } from "../engines.js";
 import { checkpointFolder, loadModel } from "../models.js";
-import { findRun, readSteps, runFolder, type StoredRun } from "../runList.js";
+import { findRun, runCurves, runFolder, type StoredRun } from "../runList.js";
 import { scoreReader } from "../scoreFiles.js";
 import type { Compared } from "../results.js";
 import { resolvePath, type Session } from "../session.js";
@@ -51,17 +53,24 @@ export const compareCommand = defineCommand({
       help: "models: go on with the blocks that an interrupt has kept, as it does anyway, and say so where there are none",
     }),
     fresh: option(z.boolean().default(false), { help: "models: begin anew, whatever an interrupt has kept" }),
+    out: option(z.string().optional(), {
+      help: "save the figure of the differences: .svg, .png, .html or .json",
+      value: "FILE",
+      complete: "file",
+    }),
   },
   positional: { option: "sides" },
   aliases: dataAliases,
   examples: [
     "compare first-try second-try --images 200",
     "compare ours.npy theirs.safetensors --captions-per-image 5",
-    "compare scenes-small scenes-encoders --split test --images 100",
+    "compare scenes-small scenes-encoders --split test --images 100 --out difference.svg",
   ],
   resultType: "Compared",
   run: async (options, context, session): Promise<Compared> => {
     const { sides } = options;
+    const out = options.out === undefined ? undefined : resolvePath(session, options.out);
+    if (out !== undefined) checkFigureName(out); // before the work, not after it
     const [a, b] = sides;
     if (a === undefined || b === undefined || sides.length > 2) {
       throw new AmsError(`compare takes two things, not ${sides.length}`, {
@@ -87,7 +96,13 @@ export const compareCommand = defineCommand({
     const records = runs === undefined ? undefined : differingRecords(...runs);
     const comparison = compareEvaluations(first, second, [name(a, "A"), name(b, "B")], records);
     for (const remove of finished) remove();
-    return runs === undefined ? comparison : withCurves(comparison, runs);
+    const compared = await withFigures(comparison, runs ?? []);
+    if (out !== undefined) {
+      const figure = await compared.figure();
+      session.figure = figure;
+      context.note(`saved ${await figure.save(out)}`);
+    }
+    return compared;
   },
   json: (comparison) => comparison.toJSON(),
 });
@@ -157,20 +172,33 @@ function refuseOtherGallery(checkpoint: string, items: readonly Item[], other: E
   );
 }
 
-/** Adds the curves of both trainings, where both have made steps. */
-async function withCurves(comparison: Comparison, runs: readonly [StoredRun, StoredRun]): Promise<Compared> {
-  const histories = runs.map(({ name, epochs }) => ({ name, epochs, steps: readSteps(name) }));
-  if (histories.some(({ steps }) => steps.length === 0)) return comparison;
-  const { curvesFigure } = await import("../../plot/curves.js");
-  const curves = await curvesFigure(histories);
-  const show = async (): Promise<MimeBundle> => {
-    const tables = await comparison[displaySymbol]();
-    return {
-      "text/plain": `${tables["text/plain"]}\n\n${curves.text}`,
-      "text/html": `${String(tables["text/html"])}<div>${curves.svg}</div>`,
-    };
-  };
-  return shown({ ...comparison, curves, toJSON: () => ({ ...comparison.toJSON(), curves: curves.json }) }, show);
+/** With its frame and figure, and of two trainings that have both made steps their curves; all of it is shown below the tables. */
+async function withFigures(comparison: Comparison, runs: readonly StoredRun[]): Promise<Compared> {
+  const { comparisonFigure } = await import("../../plot/comparison.js");
+  const drawn = runs.length === 2 && runs.every(({ lastStep }) => lastStep !== undefined);
+  const curves = drawn
+    ? await runCurves(runs, `Training curves: ${runs.map(({ name }) => name).join(", ")}`)
+    : undefined;
+  const parts = curves === undefined ? {} : { curves };
+  let figure: Promise<Figure> | undefined;
+  const compared: Compared = shown(
+    {
+      ...comparison,
+      ...parts,
+      frame: () => frame(compared),
+      figure: () => (figure ??= comparisonFigure(comparison)),
+      toJSON: () => ({ ...comparison.toJSON(), ...(curves === undefined ? {} : { curves: curves.json }) }),
+    },
+    async () => {
+      const tables = await comparison[displaySymbol]();
+      const { svg } = await compared.figure();
+      return {
+        "text/plain": [tables["text/plain"], ...(curves === undefined ? [] : [curves.text])].join("\n\n"),
+        "text/html": `${String(tables["text/html"])}<div>${svg}</div>${curves === undefined ? "" : `<div>${curves.svg}</div>`}`,
+      };
+    },
+  );
+  return compared;
 }
 
 /** How far two trainings came, and the options that they do not share. */

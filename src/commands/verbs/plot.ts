@@ -4,19 +4,20 @@ import { z } from "zod";
 import type { Context } from "../../context.js";
 import type { Item } from "../../data/dataset.js";
 import { AmsError } from "../../errors.js";
-import type { Evaluation } from "../../evaluate/index.js";
+import type { Evaluation, ReferenceRecalls } from "../../evaluate/index.js";
 import type { Model } from "../../model/ams.js";
-import type { Figure } from "../../plot/figure.js";
+import { checkFigureName, type Figure } from "../../plot/figure.js";
 import { defineCommand, option } from "../command.js";
 import { dataAliases, dataOptions, splitOf, wantDataset } from "../datasets.js";
 import { wantEngine } from "../engines.js";
-import { loadModel, modelOptions, wantModel } from "../models.js";
+import { checkpointFolder, loadModel, modelOptions, wantModel } from "../models.js";
 import { suggestion } from "../nearest.js";
-import { findRun, readRuns, readSteps } from "../runList.js";
+import { findRun, latestCurves, readRuns, readSteps, runCurves } from "../runList.js";
 import { resolvePath, type Session } from "../session.js";
 import { evalCommand } from "./eval.js";
 
-const figures = [
+/** Every kind of figure. */
+export const figures = [
   "attention",
   "recall",
   "history",
@@ -26,6 +27,7 @@ const figures = [
   "distribution",
   "scales",
   "phrases",
+  "phrase-recall",
   "sizes",
 ] as const;
 
@@ -75,7 +77,7 @@ const plotShape = {
     value: "K",
   }),
   images: option(z.int().min(1).optional(), {
-    help: "recall, gallery, confusion, distribution: evaluate on the first N images of the split",
+    help: "recall, gallery, confusion, distribution, scales, phrases, phrase-recall: evaluate on the first N images of the split",
     value: "N",
   }),
   skipBadImages: option(z.boolean().default(false), {
@@ -97,13 +99,14 @@ type PlotOptions = z.output<z.ZodObject<typeof plotShape>>;
 
 export const plotCommand = defineCommand({
   name: "plot",
-  summary: "a figure: attention, recall, history, runs, gallery, confusion, distribution, scales, phrases, sizes",
+  summary:
+    "a figure: attention, recall, history, runs, gallery, confusion, distribution, scales, phrases, phrase-recall, sizes",
   about:
-    "attention: what every word of a caption looks at, at every scale. recall: R@K over K for the session's evaluations (or the given splits). " +
+    "attention: what every word of a caption looks at, at every scale. recall: R@K over K with intervals for the session's evaluations (or the given splits), beside published rows. " +
     "history: loss and recalls of a training. gallery: queries of the latest evaluation with their best hits. " +
     "confusion: the images that its captions take for each other. distribution: scores of true and wrong pairs, and of words with the mined thresholds. " +
     "runs: losses and recalls of several trainings. scales: rSum of every scale alone, and of all but it. " +
-    "phrases: the pointing game by kind of phrase. sizes: lengths of the captions and sizes of the images.",
+    "phrases: the pointing game by kind of phrase. phrase-recall: recalls of the captions that name people, animals, vehicles and so on. sizes: lengths of the captions and sizes of the images.",
   options: plotShape,
   positional: { option: "figure" },
   aliases: dataAliases,
@@ -120,13 +123,16 @@ export const plotCommand = defineCommand({
     "plot runs --run first-try --run second-try",
     "plot scales --images 200",
     "plot phrases --images 100",
+    "plot phrase-recall --split test --images 200",
     "plot sizes --data scenes",
   ],
   resultType: "Figure",
   run: async (options, context, session): Promise<Figure> => {
+    const out = options.out === undefined ? undefined : resolvePath(session, options.out);
+    if (out !== undefined) checkFigureName(out); // before the work, not after it
     const figure = await draw(options, context, session);
     session.figure = figure;
-    if (options.out !== undefined) context.note(`saved ${await figure.save(resolvePath(session, options.out))}`);
+    if (out !== undefined) context.note(`saved ${await figure.save(out)}`);
     return figure;
   },
   json: ({ title, json }) => ({ title, figure: json }),
@@ -136,18 +142,18 @@ async function draw(options: PlotOptions, context: Context, session: Session): P
   switch (options.figure) {
     case "attention":
       return attention(options, context, session);
-    case "recall": {
-      const { recallFigure } = await import("../../plot/recall.js");
-      return recallFigure(await evaluations(options, context, session));
-    }
+    case "recall":
+      return recall(options, context, session);
     case "history":
       return history(runsOf(options)[0], session);
     case "runs":
-      return runs(runsOf(options));
+      return runsOf(options).length > 0 ? runCurves(runsOf(options).map(findRun)) : latestCurves(readRuns());
     case "scales":
       return scales(options, context, session);
     case "phrases":
       return phrases(options, context, session);
+    case "phrase-recall":
+      return phraseRecall(options, context, session);
     case "sizes":
       return sizes(options, context, session);
     case "gallery":
@@ -160,9 +166,10 @@ async function draw(options: PlotOptions, context: Context, session: Session): P
 }
 
 async function attention(options: PlotOptions, context: Context, session: Session): Promise<Figure> {
+  const { againstCaption, againstCheckpoint } = options;
+  if (againstCheckpoint !== undefined) checkpointFolder(session, againstCheckpoint); // before the work, not after it
   await wantEngine(context, session);
   const { compareAttention, drawAttention } = await import("../attention.js");
-  const { againstCaption, againstCheckpoint } = options;
   const { image, caption, captionOf, item } = await pairOf(options, context, session);
   const model = await wantModel(options, context, session);
   const request = { image, caption, ...(item === undefined ? {} : { item }) };
@@ -174,16 +181,20 @@ async function attention(options: PlotOptions, context: Context, session: Sessio
       ": ",
     );
   const own = options.checkpoint ?? (model.source === undefined ? "this model" : path.basename(model.source));
-  return compareAttention(
-    [
-      { model, request: { ...request, name: nameOf(caption, own) } },
-      {
-        model: otherModel,
-        request: { ...request, caption: other, name: nameOf(other, againstCheckpoint ?? own) },
-      },
-    ],
-    againstCheckpoint === undefined ? "Attention of two captions" : "Attention of two models",
-  );
+  try {
+    return await compareAttention(
+      [
+        { model, request: { ...request, name: nameOf(caption, own) } },
+        {
+          model: otherModel,
+          request: { ...request, caption: other, name: nameOf(other, againstCheckpoint ?? own) },
+        },
+      ],
+      againstCheckpoint === undefined ? "Attention of two captions" : "Attention of two models",
+    );
+  } finally {
+    if (otherModel !== model) (await import("../../model/ams.js")).disposeModel(otherModel);
+  }
 }
 
 interface Pair {
@@ -282,15 +293,6 @@ function runsOf({ run }: PlotOptions): string[] {
   return run === undefined ? [] : typeof run === "string" ? [run] : run;
 }
 
-async function runs(names: string[]): Promise<Figure> {
-  const { runsFigure } = await import("../../plot/runs.js");
-  const latest = readRuns().filter((run) => run.status !== "unreadable").slice(0, 6); // prettier-ignore
-  const chosen = names.length > 0 ? names.map(findRun) : latest;
-  if (chosen.length === 0)
-    throw new AmsError("there are no runs to draw", { where: "ams plot runs", hint: "make one: ams train" });
-  return runsFigure(chosen.map(({ name, epochs }) => ({ name, steps: readSteps(name), epochs })));
-}
-
 /** The evaluation of the first asked split, with a part that not every evaluation has. */
 async function evaluationWith(
   part: "scales" | "pointing",
@@ -322,6 +324,39 @@ async function phrases(options: PlotOptions, context: Context, session: Session)
   const { phrasesFigure } = await import("../../plot/phrases.js");
   const { pointing, split } = await evaluationWith("pointing", options, context, session);
   return phrasesFigure(pointing?.types ?? [], `Pointing by kind of phrase (${split})`);
+}
+
+/** Each evaluation's curve, and the rows that may stand beside it as points. */
+async function recall(options: PlotOptions, context: Context, session: Session): Promise<Figure> {
+  const { recallFigure } = await import("../../plot/recall.js");
+  const { references } = await import("../../evaluate/index.js");
+  const all = await evaluations(options, context, session);
+  const points = (recalls: ReferenceRecalls | undefined): { r1: number; r5: number; r10: number } => {
+    const [r1 = NaN, r5 = NaN, r10 = NaN] = (recalls ?? []).map((value) => (typeof value === "number" ? value : NaN));
+    return { r1, r5, r10 };
+  };
+  const beside = all.map(({ dataset, split, images }) => ({ split, ...references(dataset, split, images) }));
+  const known = beside.flatMap(({ split, rows }) =>
+    rows.map(({ name, i2t, t2i }) => ({
+      name: all.length === 1 ? name : `${split}: ${name}`,
+      i2t: points(i2t),
+      t2i: points(t2i),
+    })),
+  );
+  const remarks = [...new Set(beside.flatMap(({ remark }) => remark ?? []))];
+  const published = known.filter(({ i2t, t2i }) => [i2t.r1, t2i.r1].some((value) => !Number.isNaN(value)));
+  return recallFigure([...all, ...published], {
+    title: `Recall at K (${all.map(({ split, images }) => `${split}, ${String(images)} images`).join("; ")})`,
+    ...(remarks.length === 0 ? {} : { remark: remarks.join(" ") }),
+  });
+}
+
+async function phraseRecall(options: PlotOptions, context: Context, session: Session): Promise<Figure> {
+  const { phraseRecalls } = await import("../../evaluate/index.js");
+  const { phraseRecallFigure } = await import("../../plot/phrases.js");
+  const evaluation = await oneEvaluation(options, context, session);
+  const gallery = `${evaluation.split}, ${String(evaluation.images)} images`;
+  return phraseRecallFigure(phraseRecalls(evaluation), `Recall by kind of phrase (${gallery})`);
 }
 
 /** So many images of each split are opened for their sizes. */
@@ -383,17 +418,17 @@ async function oneEvaluation(options: PlotOptions, context: Context, session: Se
 }
 
 async function confusion(options: PlotOptions, context: Context, session: Session): Promise<Figure> {
-  const { confusionMatrix, hardestConfusions } = await import("../../evaluate/index.js");
+  const { captionsOf, confusionMatrix, hardestConfusions } = await import("../../evaluate/index.js");
   const { confusionFigure } = await import("../../plot/confusion.js");
   const evaluation = await oneEvaluation(options, context, session);
   const { items, split } = evaluation;
-  const texts = items.flatMap(({ captions }) => captions.map(({ text }) => text));
+  const captions = captionsOf(evaluation);
   return confusionFigure(
     {
       matrix: confusionMatrix(evaluation, options.count),
       hardest: hardestConfusions(evaluation, "t2i", options.count),
       imageName: (image) => items[image]?.id ?? `image ${image}`,
-      captionText: (caption) => texts[caption] ?? `caption ${caption}`,
+      captionText: (caption) => captions[caption]?.text ?? `caption ${caption}`,
     },
     `Hardest confusions (${split})`,
   );

@@ -14,7 +14,8 @@ export function runCommandOf(table: () => Command[]): Command {
     summary: "run a whole experiment written down as YAML",
     about:
       "The file names verbs in the order in which they run, each with its options by the names of the flags: data, build, train, eval and so on; a list runs a verb " +
-      "several times. Everything is checked before anything runs. A cell that begins with %%ams takes the same text.",
+      "several times. Everything is checked before anything runs. A cell that begins with %%ams takes the same text. " +
+      "A training keeps the text as it was written: experiment.yaml in its run's folder.",
     options: {
       file: option(z.string(), { help: "the experiment, a .yaml file", value: "FILE", complete: "file" }),
       check: option(z.boolean().default(false), { help: "only check the file, run nothing" }),
@@ -39,7 +40,7 @@ export function runCommandOf(table: () => Command[]): Command {
       const steps = readExperiment(text, place, verbs);
       if (check)
         context.note(`${steps.length} steps are in order: ${steps.map(({ command }) => command.name).join(", ")}`);
-      return runExperiment(check ? [] : steps, context, session);
+      return runExperiment(check ? [] : steps, text, context, session);
     },
     json: ({ steps }) => ({ steps: steps.map(({ verb, json }) => ({ verb, result: json })) }),
   });

@@ -1,8 +1,9 @@
 /** `runs`: the trainings on disk. */
 import { z } from "zod";
 import { defineCommand, option } from "../command.js";
-import { readRuns, type StoredRun } from "../runList.js";
+import { frame } from "../../frame.js";
 import type { RunList } from "../results.js";
+import { readRuns, latestCurves, type StoredRun } from "../runList.js";
 import { shown, tablesBundle } from "../show/shown.js";
 
 export const runsCommand = defineCommand({
@@ -17,7 +18,10 @@ export const runsCommand = defineCommand({
   resultType: "RunList",
   run: ({ last }): Promise<RunList> => {
     const runs = readRuns().slice(0, last);
-    return Promise.resolve(shown({ runs }, () => tablesBundle(runsTable(runs))));
+    const list: RunList = shown({ runs, frame: () => frame(list), figure: () => latestCurves(runs) }, () =>
+      tablesBundle(runsTable(runs)),
+    );
+    return Promise.resolve(list);
   },
   json: ({ runs }) => ({ runs: runs.map(({ changed, ...run }) => ({ ...run, changed: changed.toISOString() })) }),
 });

@@ -72,6 +72,11 @@ const trainShape = {
     value: "RUN|FILE",
     complete: "run",
   }),
+  tensorboard: option(z.union([z.boolean(), z.string()]).optional(), {
+    help: "also write event files for TensorBoard, into the run's folder or into DIR/NAME (also where the run is resumed)",
+    value: "DIR",
+    complete: "folder",
+  }),
   overrides: option(z.custom<Partial<Recipe>>((value) => typeof value === "object" && value !== null).optional(), {
     help: "changes to the recipe, e.g. {flip: 0}",
     type: "Partial<Recipe>",
@@ -110,13 +115,19 @@ export const trainCommand = defineCommand({
     "train --epochs 5 --lr 2e-5",
     "train --data scenes --steps 200 --name first-try",
     "train --resume first-try",
+    "train --name second-try --tensorboard",
     "train --resume model_best.pth.tar --recipe ams-corrected",
     "train --dataset flickr --data_path ~/flickr30k/images --max_violation --num_epochs 25 --batch_size_train 32",
   ],
   resultType: "Run",
   run: async (given, context, session): Promise<Run> => {
     const startFrom = publishedFile(given, session);
-    const options = startFrom === undefined ? given : { ...given, resume: undefined, checkpoint: startFrom };
+    const { tensorboard } = given;
+    const options = {
+      ...given,
+      ...(startFrom === undefined ? {} : { resume: undefined, checkpoint: startFrom }),
+      tensorboard: typeof tensorboard === "string" ? resolvePath(session, tensorboard) : tensorboard,
+    };
     const name = runName(options);
     const stored =
       options.resume === undefined || options.resume === false ? undefined : runToResume({ ...options, name }, session);
@@ -132,7 +143,11 @@ export const trainCommand = defineCommand({
     const run = await train(
       model,
       dataset,
-      { ...trainOptions({ ...options, name, recipe }, stored), ...(startFrom === undefined ? {} : { startFrom }) },
+      {
+        ...trainOptions({ ...options, name, recipe }, stored),
+        ...(startFrom === undefined ? {} : { startFrom }),
+        ...(session.experiment === undefined ? {} : { experiment: session.experiment }),
+      },
       context,
     );
     session.evaluations = []; // they were made with the weights before
@@ -316,6 +331,7 @@ const keptOptions = [
   "split",
   "validate",
   "checkpointSeconds",
+  "tensorboard",
 ] as const;
 
 /** What the trainer is told: as given now; a resumed run keeps what it was started with. */

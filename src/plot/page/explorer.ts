@@ -11,12 +11,17 @@ import {
   type ExplorerView,
   type Products,
 } from "../explorerMaps.js";
-import { heatColour, heatLevel, heatLevels } from "../palette.js";
+import { heatColour, heatLevel, heatLevels, trueBox } from "../palette.js";
 import { choice, element, rove } from "./dom.js";
 import { explorerStyle } from "./style.js";
 
 /** A scale by its index, or all of them. */
 type Scale = number | "sum";
+
+interface Place {
+  x: number;
+  y: number;
+}
 
 interface State {
   /** The word that is looked at, in each view. */
@@ -25,8 +30,8 @@ interface State {
   branch: Branch;
   /** Added to each model's own threshold. */
   shift: number;
-  /** A patch by its number, row by row. */
-  patch: number | undefined;
+  /** Where a patch was chosen: its middle, as fractions of the image, since compared models may have other grids. */
+  place: Place | undefined;
   boxes: boolean;
 }
 
@@ -52,7 +57,7 @@ export function mountExplorer(root: HTMLElement, spec: ExplorerSpec): string | u
     scale: scaleCount > 1 ? "sum" : 0,
     branch: offered(views)[0] ?? "match",
     shift: 0,
-    patch: undefined,
+    place: undefined,
     boxes: true,
   };
   const data = views.map((view) => ({ view, scales: view.scales.map(unpackScale) }));
@@ -72,7 +77,7 @@ export function mountExplorer(root: HTMLElement, spec: ExplorerSpec): string | u
     panel(each, views.length > 1, {
       pickWord: (word, pin) => pickWord(v, word, pin),
       leave: () => draw(),
-      pickPatch: (patch) => change({ patch }),
+      pickPlace: (place) => change({ place }),
       pickScale: (scale) => change({ scale }),
     }),
   );
@@ -196,7 +201,7 @@ function controlBar(
 interface Actions {
   pickWord(word: number, pin: boolean): void;
   leave(): void;
-  pickPatch(patch: number | undefined): void;
+  pickPlace(place: Place | undefined): void;
   pickScale(scale: Scale): void;
 }
 
@@ -374,10 +379,8 @@ function stageOf(
       click: (event) => {
         const { left, top, width, height } = root.getBoundingClientRect();
         const { clientX, clientY } = event as MouseEvent;
-        const [x, y] = [(clientX - left) / width, (clientY - top) / height].map((f) =>
-          Math.max(0, Math.min(grid - 1, Math.floor(f * grid))),
-        ) as [number, number];
-        actions.pickPatch(patch === y * grid + x ? undefined : y * grid + x);
+        const clicked = patchAt({ x: (clientX - left) / width, y: (clientY - top) / height }, grid);
+        actions.pickPlace(clicked === patch ? undefined : middleOf(clicked, grid));
       },
       keydown: (event) => {
         const { key } = event as KeyboardEvent;
@@ -385,7 +388,7 @@ function stageOf(
         if (move === undefined && key !== "Escape") return;
         event.preventDefault();
         event.stopPropagation();
-        actions.pickPatch(move === undefined ? undefined : neighbour(patch, move, grid));
+        actions.pickPlace(move === undefined ? undefined : middleOf(neighbour(patch, move, grid), grid));
       },
     },
     image,
@@ -397,7 +400,7 @@ function stageOf(
   return {
     root,
     show: (state, map, boxes) => {
-      patch = state.patch !== undefined && state.patch < grid * grid ? state.patch : undefined;
+      patch = state.place === undefined ? undefined : patchAt(state.place, grid);
       paint(canvas, view, map);
       canvas.dataset["strongest"] = map === undefined ? "" : String(highest(map.subarray(view.hasCls ? 1 : 0)));
       const picked =
@@ -405,11 +408,21 @@ function stageOf(
           ? []
           : [{ x: (patch % grid) / grid, y: Math.floor(patch / grid) / grid, width: 1 / grid, height: 1 / grid }];
       marks.replaceChildren(
-        ...(state.boxes ? boxes : []).flatMap((box) => [outline(box, "#000", 4), outline(box, "#00e0c0", 2)]),
+        ...(state.boxes ? boxes : []).flatMap((box) => [outline(box, "#000", 4), outline(box, trueBox, 2)]),
         ...picked.flatMap((box) => [outline(box, "#fff", 4), outline(box, "#d55e00", 2)]),
       );
     },
   };
+}
+
+/** The patch that holds a place, by its number, row by row. */
+function patchAt({ x, y }: Place, grid: number): number {
+  const at = (f: number): number => Math.max(0, Math.min(grid - 1, Math.floor(f * grid)));
+  return at(y) * grid + at(x);
+}
+
+function middleOf(patch: number, grid: number): Place {
+  return { x: ((patch % grid) + 0.5) / grid, y: (Math.floor(patch / grid) + 0.5) / grid };
 }
 
 /** The patch beside another, at the edge the same one; the middle where none was chosen. */
@@ -434,12 +447,12 @@ function outline({ x, y, width, height }: Box, colour: string, thick: number): S
 /** The words in the order of what they have at the chosen patch. */
 function showWords(list: HTMLElement, loaded: Loaded, state: State, actions: Actions): void {
   const { view } = loaded;
-  const { patch } = state;
+  const patch = state.place === undefined ? undefined : patchAt(state.place, view.grid);
   // Made anew only when it changes: a press that moves the focus redraws, and would take the button away before it is let go.
   const key = JSON.stringify([patch, state.scale, state.branch, state.shift]);
   if (list.dataset["key"] === key) return;
   list.dataset["key"] = key;
-  if (patch === undefined || patch >= view.grid ** 2) {
+  if (patch === undefined) {
     list.replaceChildren(element("li", { style: "display:block" }, "Choose a patch to see which words look at it."));
     return;
   }
