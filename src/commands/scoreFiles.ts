@@ -26,7 +26,7 @@ export async function scoreReader(
       const { scores, owner } = readScores(resolvePath(session, file), captionsPerImage === undefined ? undefined : inTurn); // prettier-ignore
       const rows = scores.length / owner.length;
       if (captionsPerImage !== undefined) refuseOtherCounts(file, rows, owner, captionsPerImage);
-      return evaluateScores(scores, owner, { split: split ?? "", name: file, folds });
+      return evaluateScores(scores, owner, { split: split ?? "given", name: file, folds });
     };
   }
   const dataset = await wantDataset(choice, context, session);

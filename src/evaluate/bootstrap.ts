@@ -8,6 +8,7 @@ export const measures = ["i2t R@1", "i2t R@5", "i2t R@10", "t2i R@1", "t2i R@5",
 /** One number a measure, in the order of `measures`. */
 export type Measured<T> = readonly [T, T, T, T, T, T, T];
 
+/** The bounds of a 95 % interval, in percent. */
 export type Interval = [low: number, high: number];
 
 /** "65.1-70.2" */
@@ -19,6 +20,7 @@ export interface Ranked {
   owner: Int32Array;
 }
 
+/** How intervals are drawn; the defaults give every evaluation the same ones each time. */
 export interface BootstrapOptions {
   /** Default 1,000. */
   resamples?: number;

@@ -142,7 +142,7 @@ const whole = (n: number): string => n.toLocaleString("en");
 function show(evaluation: Evaluation): MimeBundle {
   const { dataset, split, images, captions, rsum, interval, ties, seconds, scoredBy, folds, scales, members } =
     evaluation;
-  const about = [dataset, split].filter((part) => part !== "").join(" ");
+  const about = scoredBy === "given" && split === "given" ? dataset : [dataset, split].filter((part) => part !== "").join(" "); // prettier-ignore
   const { rows, remark } = references(dataset, split, images);
   const what = members === undefined ? (evaluation.name ?? "this model") : `mean of ${members.length}`;
   const tables = [
