@@ -1,5 +1,6 @@
 /** A gallery of hits: for every query the best answers with their scores, and which of them are right. */
 import { createHash } from "node:crypto";
+import path from "node:path";
 import { captionsOf } from "../evaluate/captions.js";
 import { makeFigure, type Figure } from "./figure.js";
 import { galleryHtml } from "./galleryHtml.js";
@@ -9,7 +10,7 @@ import { thumbnail, type Picture, type Thumbnail } from "./raster.js";
 /** A picture or text in a row of a gallery. */
 export interface GalleryHit {
   image?: Picture;
-  /** What to call the image in texts; default its path. */
+  /** What to call the image in texts; default its file's name. */
   name?: string;
   text?: string;
   score: number;
@@ -139,10 +140,10 @@ function nameOf(picture: Picture): string {
 
 function textOf(title: string, rows: readonly GalleryRow[]): string {
   const lines = rows.flatMap(({ query, hits, note }) => [
-    `\n${"text" in query ? `"${query.text}"` : nameOf(query.image)}${note === undefined ? "" : ` (${note})`}`,
+    `\n${"text" in query ? `"${query.text}"` : path.basename(nameOf(query.image))}${note === undefined ? "" : ` (${note})`}`,
     ...hits.map(
       ({ image, name, text, score, right }, i) =>
-        `  ${String(i + 1)}. ${markOf(right)}${score.toFixed(3)}  ${[name ?? (image === undefined ? "" : nameOf(image)), text ?? ""].filter((t) => t !== "").join("  ")}`,
+        `  ${String(i + 1)}. ${markOf(right)}${score.toFixed(3)}  ${[name ?? (image === undefined ? "" : path.basename(nameOf(image))), text ?? ""].filter((t) => t !== "").join("  ")}`,
     ),
   ]);
   return [title, ...(rows.length === 0 ? ["no queries"] : lines)].join("\n");
