@@ -17,7 +17,7 @@ describe("ams eval that is stopped", () => {
   });
   const scenes = path.join(home, "scenes");
   before(async () => {
-    await openScenes({ counts: { train: 2, val: 2, test: 12, "test-pairs": 2, "test-style": 2 }, folder: scenes }, silentContext); // prettier-ignore
+    await openScenes({ counts: { train: 2, val: 2, test: 36, "test-pairs": 2, "test-style": 2 }, folder: scenes }, silentContext); // prettier-ignore
     await closeImageWorkers();
     const engine = path.join(amsHome(), "engine");
     if (existsSync(engine)) symlinkSync(engine, path.join(home, "engine"), "dir");
