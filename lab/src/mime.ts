@@ -12,12 +12,13 @@ export async function mimeExtensions(): Promise<MimeExtension[]> {
   const { Widget } = await wanted<{ Widget: WidgetClass }>("@lumino/widgets");
 
   class Explorer extends Widget implements MimeRenderer {
-    renderModel({ data }: MimeModel): Promise<void> {
+    // As a promise: what is thrown in it JupyterLab shows in the cell.
+    async renderModel({ data }: MimeModel): Promise<void> {
+      await Promise.resolve();
       const root = document.createElement("div");
       const problem = mountExplorer(root, data[explorerMime] as ExplorerSpec);
       this.node.style.padding = "4px 8px";
       this.node.replaceChildren(problem === undefined ? root : `This attention figure cannot be shown: ${problem}.`);
-      return Promise.resolve();
     }
   }
 

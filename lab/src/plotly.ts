@@ -28,9 +28,10 @@ function loadPlotly(): Promise<PlotlyModule> {
 
 /** What keeps it from being a figure, or undefined. */
 export function figureProblem(figure: unknown): string | undefined {
-  const { data, layout = {} } = (figure ?? {}) as Partial<PlotlyFigure>;
-  if (!Array.isArray(data) || !data.every((trace) => typeof trace === "object")) return "it has no traces";
-  if (typeof layout !== "object") return "its layout is none";
+  const { data, layout = {} } = (figure ?? {}) as { data?: unknown; layout?: unknown };
+  const isObject = (value: unknown): boolean => typeof value === "object" && value !== null;
+  if (!Array.isArray(data) || !data.every(isObject)) return "it has no traces";
+  if (!isObject(layout)) return "its layout is none";
   return undefined;
 }
 
@@ -48,7 +49,8 @@ export async function drawFigure(node: HTMLElement, figure: PlotlyFigure): Promi
     return;
   }
   const { data, layout = {} } = withoutAddresses(figure) as PlotlyFigure;
-  const { width, ...rest } = layout;
+  // Buttons and sliders call plotly.js with what the figure says, addresses of pictures among it; ours have none.
+  const { width, updatemenus: _menus, sliders: _sliders, ...rest } = layout;
   const host = document.createElement("div");
   if (typeof width === "number") host.style.maxWidth = `${width}px`;
   host.style.overflowX = "auto";
@@ -80,6 +82,7 @@ function plainText(text: string): string {
 /** A copy without anything that plotly.js would load: sources of pictures other than data, wherever they stand. */
 export function withoutAddresses(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withoutAddresses);
+  if (typeof value === "string") return value.replace(/url\s*\(/gi, "(");
   if (typeof value !== "object" || value === null) return value;
   return Object.fromEntries(
     Object.entries(value)

@@ -1,5 +1,5 @@
 /** Images as region features, in SCAN's precomputed layout: SPLIT_ims.npy [N, regions, width] and SPLIT_caps.txt, a caption a line. */
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import path from "node:path";
 import { silentContext, type Context } from "../context.js";
 import { AmsError } from "../errors.js";
@@ -43,6 +43,7 @@ export async function openRegionFeatures(folder: string, context: Context = sile
       });
     }
     const rows = openNpyRows(features);
+    const repeated = rowsRepeat(rows);
     rows.close();
     const [count = 0, regions = 0, width = 0] = rows.shape;
     if (rows.shape.length !== 3 || (size !== undefined && (size.count !== regions || size.width !== width))) {
@@ -62,13 +63,27 @@ export async function openRegionFeatures(folder: string, context: Context = sile
         hint: "every line is a caption; the captions of one picture follow each other",
       });
     }
-    splits.push([split, itemsOf(features, count, lines, captions)]);
+    splits.push([split, itemsOf(features, count, repeated, lines, captions)]);
   }
   return makeDataset(path.basename(path.resolve(folder)), folder, splits, [], context);
 }
 
-function itemsOf(features: string, rows: number, lines: string[], captions: string): Item[] {
-  const repeated = rows === lines.length && rows % 5 === 0; // a row for each caption, five captions a picture
+/** Whether each picture has five rows, one a caption, as in SCAN's test sets: by the first twenty pictures. */
+function rowsRepeat(rows: NpyRows): boolean {
+  const [count = 0, ...each] = rows.shape;
+  if (count === 0 || count % 5 !== 0) return false;
+  const size = each.reduce((product, n) => product * n, 1);
+  const [first, other] = [new Float32Array(size), new Float32Array(size)];
+  for (let row = 0; row < Math.min(count, 100); row++) {
+    const into = row % 5 === 0 ? first : other;
+    rows.read(row, into, 0);
+    if (row % 5 !== 0 && !Buffer.from(other.buffer).equals(Buffer.from(first.buffer))) return false;
+  }
+  return true;
+}
+
+function itemsOf(features: string, rows: number, repeats: boolean, lines: string[], captions: string): Item[] {
+  const repeated = repeats && rows === lines.length;
   const images = repeated ? rows / 5 : rows;
   const each = lines.length / images;
   if (!Number.isInteger(each) || each < 1) {
@@ -84,7 +99,20 @@ function itemsOf(features: string, rows: number, lines: string[], captions: stri
   }));
 }
 
-const open = new Map<string, NpyRows>();
+/** Files that stay open for the next batch, each until another one lies in its place. */
+const open = new Map<string, { rows: NpyRows; stamp: string }>();
+
+function rowsOf(file: string): NpyRows {
+  const found = open.get(file);
+  const state = statSync(file, { throwIfNoEntry: false });
+  const stamp = state === undefined ? "" : `${state.ino} ${state.size} ${state.mtimeMs}`;
+  if (found?.stamp === stamp) return found.rows;
+  found?.rows.close();
+  open.delete(file);
+  const rows = openNpyRows(file);
+  open.set(file, { rows, stamp });
+  return rows;
+}
 
 /** Features of items' images, [images, regions * width]. What cannot be read is listed in `bad` and zeros. */
 export function readRegions(images: string[], { count, width }: RegionSize): PreparedImages {
@@ -111,8 +139,7 @@ function readRegion(image: string, { count, width }: RegionSize, into: Float32Ar
       hint: "open data of precomputed features (SPLIT_ims.npy beside SPLIT_caps.txt), or take a model with an image encoder",
     });
   }
-  const rows = open.get(file) ?? openNpyRows(file);
-  open.set(file, rows);
+  const rows = rowsOf(file);
   const [images = 0, regions, features] = rows.shape;
   if (regions !== count || features !== width || Number(row) >= images) {
     throw new AmsError(`the model looks at ${count} regions of ${width}, the file has [${rows.shape.join(", ")}]`, {
@@ -128,7 +155,7 @@ function readRegion(image: string, { count, width }: RegionSize, into: Float32Ar
 
 /** Closes the files of features, which otherwise stay open for the next batch. */
 export function closeRegionFeatures(): void {
-  for (const rows of open.values()) rows.close();
+  for (const { rows } of open.values()) rows.close();
   open.clear();
 }
 

@@ -19,8 +19,8 @@ interface Captions {
 export interface RelevantOptions {
   /** False: irrelevant words are computed and then left out, for comparison. */
   skip?: boolean | undefined;
-  /** Is told how many words there were and how many of them were relevant. */
-  onWords?: ((words: number, relevant: number) => void) | undefined;
+  /** Is told how many words there were, how many of them were relevant, and how many were computed. */
+  onWords?: ((words: number, relevant: number, computed: number) => void) | undefined;
 }
 
 const sharpness = 20;
@@ -83,7 +83,7 @@ function imageScores(
   best.dispose();
   const relevant = owner.map((_, n) => Number(strongest[n]! > threshold));
   const rows = Int32Array.from(owner.keys()).filter((n) => !skip || relevant[n] === 1);
-  onWords?.(owner.length, relevant.reduce((a, b) => a + b, 0)); // prettier-ignore
+  onWords?.(owner.length, relevant.reduce((a, b) => a + b, 0), rows.length); // prettier-ignore
   if (rows.length > 0) {
     const owners = rows.map((n) => owner[n]!);
     const terms = tf.tidy(() => {

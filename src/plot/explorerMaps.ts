@@ -156,7 +156,9 @@ export function specProblem(spec: unknown): string | undefined {
   const { version, title, views } = (spec ?? {}) as Partial<ExplorerSpec>;
   if (version !== 1) return `made by another version (${String(version)})`;
   if (typeof title !== "string" || !Array.isArray(views) || views.length < 1 || views.length > 2) return "not complete";
+  const isObject = (value: unknown): boolean => typeof value === "object" && value !== null;
   for (const view of views as Partial<ExplorerView>[]) {
+    if (!isObject(view)) return "not complete";
     const { caption, picture, aspect, grid, threshold, words, scales, branches } = view;
     if (typeof picture !== "string" || !/^data:image\/(png|jpeg|webp);base64,[A-Za-z0-9+/=]*$/.test(picture))
       return "its picture is none";
@@ -165,7 +167,12 @@ export function specProblem(spec: unknown): string | undefined {
     if (!Array.isArray(caption) || !Array.isArray(words) || !Array.isArray(scales) || scales.length === 0)
       return "not complete";
     if (branches !== undefined && !Array.isArray(branches)) return "its maps are wrong";
-    if (!words.every((w) => typeof w.label === "string" && Array.isArray(w.boxes))) return "its words are wrong";
+    if (![...caption, ...words, ...scales].every(isObject)) return "not complete";
+    if (!caption.every(({ text }) => typeof text === "string")) return "its caption is wrong";
+    const isBox = (box: Partial<ExplorerWord["boxes"][number]> | null): boolean =>
+      [box?.x, box?.y, box?.width, box?.height].every(Number.isFinite);
+    if (!words.every((w) => typeof w.label === "string" && Array.isArray(w.boxes) && w.boxes.every(isBox)))
+      return "its words are wrong";
     const regions = grid ** 2 + (view.hasCls === true ? 1 : 0);
     for (const scale of scales) {
       if (typeof scale.products !== "string" || typeof scale.norms !== "string")

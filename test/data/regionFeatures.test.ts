@@ -1,6 +1,6 @@
-/** Region features in SCAN's precomputed layout: read, refused, and trained on with a GRU and with a BERT. */
+/** Region features in SCAN's precomputed layout: read, refused, and trained on with a GRU; encoded with a BERT. */
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -80,6 +80,26 @@ describe("a folder of region features", () => {
     const each = regions * width;
     assert.deepEqual(pixels.slice(0, each), features["dev"]?.slice(10 * each, 11 * each));
     assert.deepEqual(pixels.slice(each), features["train"]?.slice(7 * each, 8 * each));
+  });
+
+  test("with one caption a picture keeps every picture, whatever their number", async () => {
+    const at = path.join(home, "single");
+    write("test", 10, 1, at);
+    const captions = Array.from({ length: 10 }, (_, i) => `caption ${i}`);
+    writeFileSync(path.join(at, "test_caps.txt"), `${captions.join("\n")}\n`);
+    const items = (await openRegionFeatures(at)).splits["test"]!;
+    assert.deepEqual(items.map((item) => item.captions.map(({ text }) => text)), captions.map((text) => [text])); // prettier-ignore
+    assert.equal(items[7]?.image, `${path.join(at, "test_ims.npy")}#7`);
+  });
+
+  test("is read anew where another file lies in its place", () => {
+    const file = path.join(home, "replaced_ims.npy");
+    const read = (): number => readRegions([`${file}#0`], { count: regions, width }).pixels[0]!;
+    for (const value of [1, 2]) {
+      writeNpy(`${file}.new`, [2 * value, regions, width], new Float32Array(2 * value * regions * width).fill(value));
+      renameSync(`${file}.new`, file);
+      assert.equal(read(), value);
+    }
   });
 
   const wrong: [string, (at: string) => void, RegExp][] = [

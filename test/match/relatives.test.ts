@@ -127,7 +127,7 @@ describe("the score over relevant words", () => {
 
   for (const skip of [true, false]) {
     test(`streams to the same scores ${skip ? "without" : "with"} computing irrelevant words`, async () => {
-      let [all, relevant] = [0, 0];
+      let [all, relevant, computed] = [0, 0, 0];
       const source: ScoreSource = {
         images,
         captions,
@@ -139,15 +139,17 @@ describe("the score over relevant words", () => {
         encodeImages: (start, end) => [tf.tensor3d(V.slice(start, end))],
         encodeCaptions: (chosen) => [tf.tensor3d(Array.from(chosen, (c) => W[c]!))],
       };
-      const onWords = (n: number, r: number): void => {
+      const onWords = (n: number, r: number, c: number): void => {
         all += n;
         relevant += r;
+        computed += c;
       };
       const options = { threshold: t, imageBlock: 2, captionBlock: 3, relevant: { skip, onWords } };
       const scores = await scoreAll(source, options, silentContext);
       assert.ok(largestDifference(scores, wanted.flat()) < 2e-6);
       assert.equal(all, images * lengths.reduce((a, b) => a + b));
       assert.ok(relevant > 0 && relevant < all);
+      assert.equal(computed, skip ? relevant : all);
     });
   }
 });

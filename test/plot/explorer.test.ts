@@ -185,6 +185,12 @@ describe("the explorer in its figure", () => {
       [(s: ExplorerSpec) => (s.views[0]!.grid = 4), /does not fit/],
       [(s: ExplorerSpec) => (s.views[0]!.scales[0]!.products = "%"), /numbers are wrong/],
       [(s: ExplorerSpec) => (s.views[0]!.threshold = NaN), /sizes/],
+      [(s: ExplorerSpec) => (s.views[0] = null as never), /not complete/],
+      [(s: ExplorerSpec) => (s.views[0]!.words[0] = null as never), /not complete/],
+      [(s: ExplorerSpec) => (s.views[0]!.scales[0] = null as never), /not complete/],
+      [(s: ExplorerSpec) => (s.views[0]!.caption[0] = null as never), /not complete/],
+      [(s: ExplorerSpec) => (s.views[0]!.caption[0]!.text = 3 as never), /caption/],
+      [(s: ExplorerSpec) => (s.views[0]!.words[0]!.boxes = [null as never]), /words/],
     ] as const)
       assert.match(broken((spec) => void change(spec)) ?? "", problem);
     for (const nothing of [null, undefined, 3, "x", []]) assert.notEqual(specProblem(nothing), undefined);

@@ -21,6 +21,7 @@ import { packageRoot } from "../../src/paths.js";
 import { finish } from "../../src/parts.js";
 import { Random } from "../../src/random.js";
 import { search } from "../../src/search/index.js";
+import { samplingWeights, type RunningMoments } from "../../src/match/sampledNegatives.js";
 import { attentionHead } from "../../src/train/attentionHead.js";
 import { checkpointsIn } from "../../src/train/checkpoint.js";
 import { objective } from "../../src/train/objective.js";
@@ -230,6 +231,25 @@ describe("a step of FNE", () => {
     const wanted = fneLoss(vectors, candidates, [...items, ...state.items], items, weightOf, new Random(21));
     assert.ok(Math.abs(result.loss - wanted.loss) < 1e-4, `${result.loss} is not ${wanted.loss}`);
     assert.ok(wanted.picks.some((pick) => pick >= 6) && wanted.picks.some((pick) => pick < 6), "from batch and queue");
+    // With statistics of this epoch the probability of being right and the easy cut decide; those of another epoch count for nothing.
+    const moments = (mean: number): RunningMoments => ({ count: 60, mean, squares: 60 * 0.02 });
+    const known = { positives: moments(0.2), negatives: moments(0) };
+    const stepWith = (epoch: number): ReturnType<typeof objective> =>
+      objective({
+        ...{ model, recipe, batch, stepSeed: 21, keepPatches: 1, epoch: 1 },
+        queueState: { ...state, epoch, statistics: known },
+        auxiliary: { logScale: tf.variable(tf.scalar(0)), queue },
+      });
+    const [informed, reset] = [stepWith(1), stepWith(0)];
+    const counts = informed.queue!.statistics;
+    assert.equal(counts.positives.count, 60 + positives.count);
+    const byRule = (s: number, own: number): number => samplingWeights([s], own, () => false, counts, { ...queueOptions, margin: recipe.margin })[0]!; // prettier-ignore
+    const ruled = fneLoss(vectors, candidates, [...items, ...state.items], items, byRule, new Random(21));
+    assert.ok(Math.abs(informed.loss - ruled.loss) < 1e-4, `${informed.loss} is not ${ruled.loss}`);
+    assert.notDeepEqual(ruled.picks, wanted.picks, "the rule draws others");
+    assert.deepEqual(reset.queue!.statistics, result.queue!.statistics);
+    assert.equal(reset.loss, result.loss);
+    for (const { gradients, queue: added } of [informed, reset]) tf.dispose([...gradients.values(), added!.images, added!.captions]); // prettier-ignore
     // What goes into the queue are the momentum features.
     assert.ok(largestDifference(result.queue!.captions.dataSync(), momentum[1].flat()) < 1e-5);
     assert.ok(largestDifference(result.queue!.images.dataSync(), momentum[0].flat()) < 1e-5);
@@ -391,6 +411,7 @@ describe("a training", () => {
         assert.equal(whole.queue.items.length, 50);
         assert.equal(whole.queue.next, (9 * 24) % 50);
         assert.equal(whole.queue.epoch, 1);
+        assert.ok(whole.queue.statistics.positives.count > 0, "there are statistics to go on with");
       }
     });
 
@@ -466,6 +487,8 @@ test("the relatives differ from AMS in what their files name", () => {
   assert.deepEqual(differing("fne", "vse"), [...always, "head", "queue", "randAugment"].sort());
   const { batchSize, epochs, learningRate, schedule } = recipeOf("naaf");
   assert.deepEqual([batchSize, epochs, learningRate, schedule], [128, 20, 5e-4, { kind: "drops", epochs: [10] }]);
-  const { queue, randAugment } = recipeOf("fne");
-  assert.deepEqual([queue?.size, queue?.momentum, queue?.from, randAugment], [8224, 0.995, 1, { operations: 2, magnitude: 7 }]); // prettier-ignore
+  const { queue, randAugment, head } = recipeOf("fne");
+  assert.deepEqual(queue, { size: 8224, momentum: 0.995, from: 1, enough: 200, prior: 9999, certain: 0.999 });
+  assert.deepEqual(randAugment, { operations: 2, magnitude: 7 });
+  assert.deepEqual(head, { score: "pooled", layer: "last", norm: "none", projection: false, captions: "plain" });
 });

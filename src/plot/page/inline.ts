@@ -8,7 +8,11 @@ for (const place of document.querySelectorAll<HTMLElement>("[data-ams-explorer]:
   if (typeof data !== "string" || still === null) continue;
   place.dataset["ready"] = "";
   const root = document.createElement("div");
-  if (mountExplorer(root, JSON.parse(data) as ExplorerSpec) !== undefined) continue; // the still stays
+  try {
+    if (mountExplorer(root, JSON.parse(data) as ExplorerSpec) !== undefined) continue; // the still stays
+  } catch {
+    continue; // also where somebody has changed the data
+  }
   still.hidden = true;
   place.append(root);
 }
