@@ -103,6 +103,7 @@ describe("an interrupt", () => {
       );
     }
     assert.deepEqual([kernel.process.exitCode, kernel.process.signalCode], [null, null]);
+    await new Promise((resolve) => setTimeout(resolve, 300)); // a signal may still be on its way, and would stop the next cell
     await livesOn();
   });
 
