@@ -113,7 +113,10 @@ export async function evaluate(
         : {}),
       ...(pooled ? { scoredBy: "pooled" } : { scoredBy: "exact", threshold }),
     });
-    if (kept !== undefined) (options.keep?.finished ?? call)(kept.remove);
+    if (kept !== undefined) {
+      if (options.keep?.finished === undefined) kept.remove();
+      else options.keep.finished(kept.remove);
+    }
     return evaluation;
   } catch (error) {
     const done = kept?.keeper.pairs() ?? 0;
@@ -124,10 +127,6 @@ export async function evaluate(
     keeper?.close();
   }
 }
-
-const call = (work: () => void): void => {
-  work();
-};
 
 /** Columns in the scorer's order of captions -> in their own. */
 function unordered(plane: Float32Array, order: Int32Array): Float32Array {

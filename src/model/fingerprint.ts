@@ -4,7 +4,7 @@ import type { Model } from "./ams.js";
 import { parameter, type Parameters } from "./parameters.js";
 
 /** SHA-256 over all weights, by name, as 64 hexadecimal digits. Reads every weight: two seconds at the published size. */
-export function weightsHash({ parameters }: Model): string {
+function weightsHash({ parameters }: Model): string {
   return hashOf(parameters, [...parameters.keys()]);
 }
 

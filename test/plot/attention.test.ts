@@ -5,7 +5,7 @@ import { AmsError } from "../../src/errors.js";
 import { attentionFigure, type AttentionInput } from "../../src/plot/attention.js";
 import { heatColour, heatLevel } from "../../src/plot/palette.js";
 import { assertLooksLike } from "./snapshot.js";
-import { busScene } from "./scene.js";
+import { boxedBusScene, busScene } from "./scene.js";
 import { readHtml, readSvg, type Element } from "./dom.js";
 
 const caption = "A flamingo by a cake and a bus.";
@@ -30,11 +30,7 @@ function oneScale(words: number, regions: number, set: [number, number, number][
 
 describe("the attention figure", () => {
   test("looks like the kept picture", async () => {
-    const input = await busScene(caption);
-    const phrases = [
-      { start: caption.indexOf("a bus"), end: caption.length - 1, boxes: [{ x: 9, y: 91, width: 63, height: 50 }] },
-    ];
-    const figure = await attentionFigure({ ...input, phrases });
+    const figure = await attentionFigure(await boxedBusScene(caption));
     assertLooksLike(figure.svg, "attention");
     const { width, height } = await sharp(figure.png).metadata();
     assert.ok(width > 1200 && height > 1000, "the PNG has at least one and a half pixels a unit");

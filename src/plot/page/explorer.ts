@@ -106,13 +106,13 @@ interface Loaded {
   scales: Products[];
 }
 
-/** The word of the caption that clears the threshold by most, over all scales. */
 /** The maps that each of the views has; all where they have none in common. */
 function offered(views: readonly ExplorerView[]): readonly Branch[] {
   const common = branches.filter((branch) => views.every((view) => view.branches?.includes(branch) ?? true));
   return common.length > 0 ? common : branches;
 }
 
+/** The word of the caption that clears the threshold by most, over all scales. */
 function firstWord({ view, scales }: Loaded): number {
   const margins = view.words.map((word, w) =>
     word.special ? -Infinity : scales.reduce((sum, scale) => sum + wordMargin(scale, w, view.threshold), 0),
