@@ -1,8 +1,8 @@
 /** What every plot function returns: one picture in all its forms, that shows itself in a notebook and saves itself as a file. */
-import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { displaySymbol, escapeHtml, type MimeBundle } from "../display.js";
 import { AmsError } from "../errors.js";
+import { checkPlace, makeFolder, writeWhole, writing } from "../writing.js";
 import { explorerMime } from "./explorer.js";
 import type { ExplorerSpec } from "./explorerMaps.js";
 import { plotlyText } from "./plotly.js";
@@ -65,7 +65,7 @@ export async function makeFigure(given: FigureParts): Promise<Figure> {
       ...(html === undefined ? {} : { "text/html": html }),
       "image/png": png.toString("base64"),
     }),
-    save: (file) => saveFigure({ ...parts, png }, file),
+    save: (file) => Promise.resolve(file).then((place) => saveFigure({ ...parts, png }, place)),
   };
 }
 
@@ -78,8 +78,14 @@ function described(svg: string, title: string, text: string): string {
 
 const endings = [".svg", ".png", ".html", ".json"];
 
+/** For before the work: throws the AmsError that saving a figure here would give after it. Makes the file's folder. */
+export function checkFigureFile(file: string): void {
+  endingOf(file);
+  checkPlace(file);
+}
+
 /** The ending of a figure's file. Throws an AmsError for one that no figure can be saved as. */
-export function checkFigureName(file: string): string {
+function endingOf(file: string): string {
   const ending = path.extname(file).toLowerCase();
   if (endings.includes(ending)) return ending;
   throw new AmsError(`a figure cannot be saved as "${ending === "" ? path.basename(file) : ending}"`, {
@@ -88,9 +94,9 @@ export function checkFigureName(file: string): string {
   });
 }
 
-async function saveFigure(figure: FigureParts & { png: Buffer }, file: string): Promise<string> {
+function saveFigure(figure: FigureParts & { png: Buffer }, file: string): string {
   const target = path.resolve(file);
-  const ending = checkFigureName(target);
+  const ending = endingOf(target);
   const content =
     ending === ".svg"
       ? figure.svg
@@ -99,17 +105,10 @@ async function saveFigure(figure: FigureParts & { png: Buffer }, file: string): 
         : ending === ".json"
           ? `${JSON.stringify(figure.json)}\n`
           : page(figure);
-  try {
-    await mkdir(path.dirname(target), { recursive: true });
-    await writeFile(target, content);
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new AmsError(`the figure could not be written: ${reason}`, {
-      where: target,
-      hint: "give a path in a folder that you may write to",
-      cause,
-    });
-  }
+  writing(target, () => {
+    makeFolder(path.dirname(target));
+    writeWhole(target, [content]);
+  });
   return target;
 }
 

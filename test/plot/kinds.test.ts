@@ -1,6 +1,6 @@
 /** Every kind of figure, drawn by its verb from a small data set, a small model and two short trainings. */
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -14,6 +14,7 @@ import { openScenes } from "../../src/data/emojiScenes/index.js";
 import { closeImageWorkers } from "../../src/data/index.js";
 import { displaySymbol } from "../../src/display.js";
 import { startEngine } from "../../src/engine/index.js";
+import { AmsError } from "../../src/errors.js";
 import { buildModel } from "../../src/model/build.js";
 import { halfDepth } from "../../src/model/config.js";
 import { createParameters } from "../../src/model/parameters.js";
@@ -143,5 +144,19 @@ describe("every kind of figure", () => {
   test("refuses a file's name that no figure has before anything is drawn", async () => {
     const options = checkOptions(plotCommand, { figure: "recall", split: "no-such-split", out: "figure.gif" });
     await assert.rejects(plotCommand.run(options as never, silentContext, session), /cannot be saved as "\.gif"/);
+  });
+
+  test("refuses a place that cannot be written before anything is drawn", async () => {
+    writeFileSync(path.join(home, "afile"), "");
+    mkdirSync(path.join(home, "folder.svg"));
+    for (const out of ["afile/figure.svg", "folder.svg"]) {
+      const options = checkOptions(plotCommand, { figure: "recall", split: "no-such-split", out });
+      await assert.rejects(plotCommand.run(options as never, silentContext, session), (error: unknown) => {
+        assert.ok(error instanceof AmsError);
+        assert.match(error.message, /cannot be written/);
+        assert.equal(error.where, path.join(home, out));
+        return error.hint !== undefined;
+      });
+    }
   });
 });

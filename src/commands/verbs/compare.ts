@@ -9,7 +9,7 @@ import type { Comparison, Evaluation } from "../../evaluate/index.js";
 import { displaySymbol } from "../../display.js";
 import { frame } from "../../frame.js";
 import { amsHome } from "../../paths.js";
-import { checkFigureName, type Figure } from "../../plot/figure.js";
+import { checkFigureFile, type Figure } from "../../plot/figure.js";
 import { defineCommand, option } from "../command.js";
 import { dataAliases, dataOptions, splitOf, wantDataset } from "../datasets.js";
 import { wantEngine } from "../engines.js";
@@ -70,7 +70,7 @@ export const compareCommand = defineCommand({
   run: async (options, context, session): Promise<Compared> => {
     const { sides } = options;
     const out = options.out === undefined ? undefined : resolvePath(session, options.out);
-    if (out !== undefined) checkFigureName(out); // before the work, not after it
+    if (out !== undefined) checkFigureFile(out); // before the work, not after it
     const [a, b] = sides;
     if (a === undefined || b === undefined || sides.length > 2) {
       throw new AmsError(`compare takes two things, not ${sides.length}`, {

@@ -6,7 +6,7 @@ import type { Item } from "../../data/dataset.js";
 import { AmsError } from "../../errors.js";
 import type { Evaluation, ReferenceRecalls } from "../../evaluate/index.js";
 import type { Model } from "../../model/ams.js";
-import { checkFigureName, type Figure } from "../../plot/figure.js";
+import { checkFigureFile, type Figure } from "../../plot/figure.js";
 import { defineCommand, option } from "../command.js";
 import { dataAliases, dataOptions, splitOf, wantDataset } from "../datasets.js";
 import { wantEngine } from "../engines.js";
@@ -129,7 +129,7 @@ export const plotCommand = defineCommand({
   resultType: "Figure",
   run: async (options, context, session): Promise<Figure> => {
     const out = options.out === undefined ? undefined : resolvePath(session, options.out);
-    if (out !== undefined) checkFigureName(out); // before the work, not after it
+    if (out !== undefined) checkFigureFile(out); // before the work, not after it
     const figure = await draw(options, context, session);
     session.figure = figure;
     if (out !== undefined) context.note(`saved ${await figure.save(out)}`);
