@@ -448,6 +448,10 @@ export interface PlotArguments {
   scale?: number;
   /** Recall, gallery, confusion, distribution, scales, phrases, phrase-recall: evaluate on the first N images of the split. */
   images?: number;
+  /** Recall, confusion, distribution: instead of a model a score matrix, as eval --scores takes it (.npy, .safetensors); recall draws several. */
+  scores?: string | string[];
+  /** Recall, gallery, confusion, distribution: only the first N captions of each image; scores without owners: N captions an image, in order. */
+  captionsPerImage?: number;
   /** Recall, gallery: leave missing and unreadable images out, count and name them, instead of stopping. Default: false. */
   skipBadImages?: boolean;
   /** History: the run (default: the latest); runs takes several (default: the latest six). */

@@ -106,8 +106,19 @@ export async function wantModel(
     context.note(`using the model ${defaultModel} that comes with the package (--checkpoint chooses another)`);
     model = await loadModel(defaultModel, context, session);
   }
+  if (options.model === undefined && (await isAgain(model, session.model))) {
+    (await import("../model/ams.js")).disposeModel(model);
+    return session.model!;
+  }
   setModel(session, model);
   return model;
+}
+
+/** Whether a model is the session's, loaded once more: what was measured with that one then holds. */
+async function isAgain(loaded: Model, own: Model | undefined): Promise<boolean> {
+  if (own === undefined || loaded === own || loaded.source === undefined || loaded.source !== own.source) return false;
+  const { modelFingerprint } = await import("../model/fingerprint.js");
+  return loaded.thresholds.safe === own.thresholds.safe && modelFingerprint(loaded) === modelFingerprint(own);
 }
 
 /** The model of a name, folder or file; the session keeps its own. */

@@ -269,7 +269,7 @@ async function pooledMatrix(
 export function chosenItems(
   dataset: Dataset,
   split: string,
-  { images, captionsPerImage }: Pick<EvaluateOptions, "images" | "captionsPerImage">,
+  { images, captionsPerImage }: { images?: number | undefined; captionsPerImage?: number | undefined },
 ): Item[] {
   const all = Object.hasOwn(dataset.splits, split) ? dataset.splits[split] : undefined;
   if (all === undefined) {

@@ -22,6 +22,7 @@ const wanted =
  * the scores. Throws AmsError for a file that lacks one of them, or whose shapes disagree.
  */
 export function readScores(file: string, knownOwner?: (images: number, captions: number) => Int32Array): GivenScores {
+  if (/\.npz$/i.test(file)) throw ofArchive(file);
   const { scores, owner, has } = /\.npy$/i.test(file) ? fromNpy(file) : fromSafetensors(file);
   const [images = 0, captions = 0] = scores?.shape ?? [];
   const isMatrix = scores?.shape.length === 2 && images > 0 && captions > 0;
@@ -45,6 +46,16 @@ export function readScores(file: string, knownOwner?: (images: number, captions:
     });
   }
   return { scores: scores.data, owner: Int32Array.from(owners.data) };
+}
+
+/** NumPy's .npz is a ZIP of .npy files with any names. */
+function ofArchive(file: string): AmsError {
+  const name = path.basename(file);
+  const plain = name.replace(/\.npz$/i, ".npy");
+  return new AmsError("a .npz holds several arrays, and scores are read from a .npy with one", {
+    where: file,
+    hint: `save the one with the scores (its name is in numpy.load("${name}").files): numpy.save("${plain}", numpy.load("${name}")["NAME"])`,
+  });
 }
 
 /** Says which caption belongs to no image. */

@@ -1,17 +1,22 @@
 /** Confusions, distributions and words of an evaluation: as numbers, frames and figures. */
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import { after, before, describe, test } from "node:test";
 import * as tf from "@tensorflow/tfjs-core";
 import { checkOptions } from "../../src/commands/parse.js";
 import { createSession, type Session } from "../../src/commands/session.js";
+import { evalCommand } from "../../src/commands/verbs/eval.js";
 import { plotCommand } from "../../src/commands/verbs/plot.js";
 import { silentContext } from "../../src/context.js";
 import { closeImageWorkers } from "../../src/data/imagePool.js";
 import { startEngine } from "../../src/engine/index.js";
 import { AmsError } from "../../src/errors.js";
-import { confusionMatrix, evaluate, evaluateScores, hardestConfusions, scoreDistributions, wordRelevance, type Evaluation } from "../../src/evaluate/index.js"; // prettier-ignore
+import { confusionMatrix, evaluate, evaluateScores, hardestConfusions, saveScores, scoreDistributions, wordRelevance, type Evaluation } from "../../src/evaluate/index.js"; // prettier-ignore
 import { frame } from "../../src/frame.js";
 import { scaleWeights } from "../../src/model/ams.js";
+import { saveModel } from "../../src/model/store.js";
 import type { Figure } from "../../src/plot/figure.js";
 import { Random } from "../../src/random.js";
 import { makeSample, type Sample } from "./sample.js";
@@ -169,6 +174,108 @@ describe("plot", () => {
     trace.marker.color.forEach((value, k) => assert.ok(Math.abs(value - margins.flat()[k]!) < 1e-4 * Math.max(1, Math.abs(value)))); // prettier-ignore
     assert.match(text, /caption +its image +found instead +margin +rank/);
     assert.match(text, /a \w+ square on/);
+  });
+
+  test("takes the evaluation that the session has of the same model, images and captions, and scores no pair anew", async () => {
+    const session = createSession(".");
+    const model = await sample.model();
+    const four = { data: sample.dataset, model, images: 4 };
+    const labels: string[] = [];
+    const context = { ...silentContext, progress: ({ label }: { label: string }) => void labels.push(label) };
+    const run = async (options: Record<string, unknown>): Promise<Figure> => {
+      labels.length = 0;
+      return plotCommand.run(checkOptions(plotCommand, options) as never, context, session);
+    };
+    const made = await evalCommand.run(checkOptions(evalCommand, { ...four, scales: true }) as never, context, session);
+    assert.ok(labels.length > 0);
+    for (const figure of ["recall", "confusion", "gallery", "scales"])
+      for (const options of [four, { ...four, data: undefined }, { images: 4, split: "test" }]) {
+        await run({ figure, ...options });
+        assert.deepEqual(labels, [], `${figure} scored again`);
+      }
+    await run({ figure: "distribution", words: 2, ...four });
+    assert.ok(!labels.some((label) => label.startsWith("scoring")), labels.join());
+    await run({ figure: "distribution", words: 2, ...four });
+    assert.deepEqual(labels, [], "its words are there too");
+    assert.deepEqual(session.evaluations, [made]);
+    for (const other of [{ images: 5 }, { captionsPerImage: 1 }, { model: await sample.model() }]) {
+      await run({ figure: "confusion", ...four, ...other });
+      assert.ok(labels.length > 0, `${Object.keys(other).join()} asks for other scores`);
+    }
+  });
+
+  test("keeps a model that is named again, with what was measured of it, until its file has changed", async () => {
+    const folder = mkdtempSync(path.join(tmpdir(), "ams-again-"));
+    const checkpoint = path.join(folder, "model");
+    const model = await sample.model();
+    saveModel(model, checkpoint);
+    const session = createSession(folder);
+    const options = { data: sample.dataset, checkpoint };
+    const run = (): Promise<Figure> => draw(session, { figure: "confusion", ...options });
+    await run();
+    const [made, tensors] = [session.evaluations.at(-1), tf.memory().numTensors];
+    await run();
+    assert.deepEqual([session.evaluations.length, session.evaluations[0] === made], [1, true]);
+    assert.equal(tf.memory().numTensors, tensors, "the second copy is let go");
+    for (const [name, weight] of model.parameters) if (name.includes("fc")) weight.assign(tf.mul(weight, 1.2));
+    saveModel(model, checkpoint);
+    await run();
+    assert.notEqual(session.evaluations[0], made);
+    rmSync(folder, { recursive: true });
+  });
+
+  test("recall draws exact and pooled scores of one split apart, and splits of one model by their names", async () => {
+    const session = createSession(".");
+    const model = await sample.model();
+    const both = {
+      ...sample.dataset,
+      splits: { ...sample.dataset.splits, val: sample.dataset.splits["test"]!.slice(1) },
+    };
+    for (const pooled of [false, true]) {
+      const options = checkOptions(evalCommand, { data: both, model, pooled });
+      await evalCommand.run(options as never, silentContext, session);
+    }
+    const { text, title } = await draw(session, { figure: "recall", split: "test" });
+    assert.match(text, /^test, exact score +text → image/m);
+    assert.match(text, /^test, pooled score +text → image/m);
+    assert.equal(title, "Recall at K (test, 6 images)");
+    assert.equal(session.evaluations.length, 2);
+    assert.equal((await draw(session, { figure: "confusion" })).title, "Hardest confusions (test, pooled score)");
+    const four = await draw(session, { figure: "recall", split: ["test", "val"] });
+    assert.match(four.text, /^test, exact score, 6 images [^]*^test, pooled score, 6 images [^]*^val, exact score, 5 images /m); // prettier-ignore
+    for (const evaluation of session.evaluations) evaluation.name = "first";
+    assert.match((await draw(session, { figure: "recall", split: ["test", "val"] })).text, /^val, exact score, 5 images /m); // prettier-ignore
+  });
+
+  test("take a score matrix instead of a model", async () => {
+    const folder = mkdtempSync(path.join(tmpdir(), "ams-given-"));
+    saveScores(path.join(folder, "own.npy"), evaluation);
+    saveScores(path.join(folder, "few.safetensors"), few);
+    const session = createSession(folder);
+    const given = (figure: string, scores: string | string[], more: object = {}): Promise<Figure> =>
+      draw(session, { figure, scores, ...more });
+    const { text } = await given("recall", ["own.npy", "few.safetensors"]);
+    assert.match(text, /^own\.npy, 6 images [^]*^few\.safetensors, 3 images /m);
+    const map = await given("confusion", "few.safetensors");
+    assert.match(map.text, /^caption 1 +image 0 +image 2 /m);
+    assert.equal(map.title, "Hardest confusions (few.safetensors)");
+    assert.match((await given("confusion", "own.npy", { data: sample.dataset })).text, /a \w+ square on/);
+    assert.match((await given("distribution", "own.npy")).text, /true pairs +11 /);
+    for (const [wanted, refused] of [
+      [/attention needs more than scores/, given("attention", "own.npy")],
+      [/drawn of one matrix, not of 2/, given("confusion", ["own.npy", "own.npy"])],
+      [/belongs to one split/, given("recall", "own.npy", { split: ["test", "val"] })],
+      [/no words at a scale/, given("distribution", "own.npy", { scale: 2 })],
+      [/without --checkpoint/, given("recall", "own.npy", { checkpoint: "some" })],
+      [/cannot be opened/, given("recall", "gone.npy")],
+    ] as const) {
+      await assert.rejects(refused, (error: unknown) => {
+        assert.ok(error instanceof AmsError && error.lines().length === 3, String(error));
+        assert.match(error.message, wanted);
+        return true;
+      });
+    }
+    rmSync(folder, { recursive: true });
   });
 
   test("distribution shows both kinds of scores, and words with the thresholds", async () => {

@@ -117,6 +117,15 @@ print(json.dumps([s.tolist(), str(s.dtype), o.tolist(), str(o.dtype), s.flags["C
     assert.throws(() => saveScores(file("scores.csv"), given()), /cannot be saved as ".csv"/);
   });
 
+  test("in a .npz say how one array of it is saved", async () => {
+    const refusals = [ams("eval", "--scores", "all.npz"), ams("compare", "all.npz", "all.npz")];
+    for (const read of refusals)
+      await refused(
+        read,
+        /a \.npz holds several arrays[^]*all\.npz\n[^]*numpy\.save\("all\.npy", numpy\.load\("all\.npz"\)\["NAME"\]\)/,
+      );
+  });
+
   test("that are no matrix say so, whatever is beside them", () => {
     const refusal = (shape: number[], count: number): void => {
       writeNpy(file("odd.npy"), shape, new Float32Array(count));

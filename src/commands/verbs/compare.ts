@@ -112,7 +112,7 @@ function isEvaluation(value: unknown): boolean {
 }
 
 function isScoreFile(side: Side, session: Session): side is string {
-  return typeof side === "string" && (/\.npy$/i.test(side) || (/\.safetensors$/i.test(side) && existsSync(resolvePath(session, side)))); // prettier-ignore
+  return typeof side === "string" && (/\.np[yz]$/i.test(side) || (/\.safetensors$/i.test(side) && existsSync(resolvePath(session, side)))); // prettier-ignore
 }
 
 function isRun(side: Side): side is string {

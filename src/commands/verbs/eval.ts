@@ -270,7 +270,7 @@ async function evaluateGiven(
     (images !== undefined && data === undefined ? "images" : undefined);
   if (extra !== undefined) {
     throw new AmsError(`a score matrix made elsewhere is evaluated as it is, without --${kebab(extra)}`, {
-      where: `ams eval --scores ${files.join(" --scores ")}`,
+      where: `--scores ${files.join(" --scores ")}`,
       hint: "leave it out, or leave out --scores to evaluate a model",
     });
   }
@@ -299,6 +299,7 @@ function sameKind(a: Evaluation, b: Evaluation): boolean {
     a.split === b.split &&
     a.images === b.images &&
     a.scoredBy === b.scoredBy &&
+    (a.scoredBy !== "given" || a.name === b.name) &&
     a.members?.length === b.members?.length
   );
 }

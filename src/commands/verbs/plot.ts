@@ -80,6 +80,15 @@ const plotShape = {
     help: "recall, gallery, confusion, distribution, scales, phrases, phrase-recall: evaluate on the first N images of the split",
     value: "N",
   }),
+  scores: option(z.union([z.array(z.string()), z.string()]).optional(), {
+    help: "recall, confusion, distribution: instead of a model a score matrix, as eval --scores takes it (.npy, .safetensors); recall draws several",
+    value: "FILE",
+    complete: "file",
+  }),
+  captionsPerImage: option(z.int().min(1).optional(), {
+    help: "recall, gallery, confusion, distribution: only the first N captions of each image; scores without owners: N captions an image, in order",
+    value: "N",
+  }),
   skipBadImages: option(z.boolean().default(false), {
     help: "recall, gallery: leave missing and unreadable images out, count and name them, instead of stopping",
   }),
@@ -119,6 +128,7 @@ export const plotCommand = defineCommand({
     "plot history --run first-try --out history.svg",
     "plot gallery --queries 8",
     "plot confusion --split test --images 200",
+    "plot confusion --scores scores.npy",
     "plot distribution --words 50",
     "plot runs --run first-try --run second-try",
     "plot scales --images 200",
@@ -130,6 +140,7 @@ export const plotCommand = defineCommand({
   run: async (options, context, session): Promise<Figure> => {
     const out = options.out === undefined ? undefined : resolvePath(session, options.out);
     if (out !== undefined) checkFigureFile(out); // before the work, not after it
+    refuseForScores(options);
     const figure = await draw(options, context, session);
     session.figure = figure;
     if (out !== undefined) context.note(`saved ${await figure.save(out)}`);
@@ -248,50 +259,147 @@ function itemOf(items: Item[], wanted: number | string, split: string): Item {
   });
 }
 
-/** Whether the options ask for other scores than the session has. */
-const asksAnew = ({ checkpoint, model, images, data }: PlotOptions): boolean =>
-  checkpoint !== undefined || model !== undefined || images !== undefined || data !== undefined;
+/** What `eval` also does only where a figure needs it. */
+const onlyRecalls = {
+  pooled: false,
+  pointing: false,
+  scales: false,
+  saveScales: false,
+  fresh: false,
+  words: undefined,
+} as const;
 
-/** Each asked split's latest evaluation in the session, made where it is missing; without a split, all of the session. */
-async function evaluations(options: PlotOptions, context: Context, session: Session): Promise<Evaluation[]> {
+const asksForModel = ({ checkpoint, model }: PlotOptions): boolean => checkpoint !== undefined || model !== undefined;
+const asksForGallery = ({ images, captionsPerImage, data, root, annotations, captions }: PlotOptions): boolean =>
+  [images, captionsPerImage, data, root, annotations, captions].some((value) => value !== undefined);
+
+/** The splits to show scores of; undefined: whatever the session has. */
+function splitsShown(options: PlotOptions): (string | undefined)[] {
   const asked = splitsOf(options);
-  const fresh = asksAnew(options);
-  if (asked.length === 0 && !fresh && session.evaluations.length > 0) return latestOfEachSplit(session.evaluations);
+  if (asked.length > 0) return asked;
+  return [asksForModel(options) || asksForGallery(options) ? "test" : undefined];
+}
+
+/**
+ * The session's evaluations of a split (undefined: of any) that are of the model, data and images that the options ask for; where they ask for
+ * none of these, of the open data set.
+ */
+async function keptEvaluations(
+  split: string | undefined,
+  options: PlotOptions,
+  context: Context,
+  session: Session,
+): Promise<Evaluation[]> {
+  const ofModel = asksForModel(options);
+  if (session.evaluations.length === 0) return [];
+  if (ofModel) {
+    await wantEngine(context, session);
+    await wantModel(options, context, session); // another model empties the list
+  }
+  let found = session.evaluations.filter((each) => split === undefined || each.split === split);
+  if (ofModel) found = found.filter((each) => each.model === session.model);
+  if (!ofModel && !asksForGallery(options)) {
+    const open = session.dataset?.name;
+    return found.filter((each) => split === undefined || open === undefined || each.dataset === open);
+  }
+  const { chosenItems } = await import("../../evaluate/index.js");
+  const dataset = await wantDataset(options, context, session);
+  const wanted = chosenItems(dataset, split ?? "test", options);
+  return found.filter((each) => each.dataset === dataset.name && sameItems(each.items, wanted));
+}
+
+function sameItems(a: readonly Item[], b: readonly Item[]): boolean {
+  const textOf = ({ id, image, captions }: Item): string => [id, image, ...captions.map(({ text }) => text)].join("\n");
+  return a.length === b.length && a.every((item, i) => item === b[i] || textOf(item) === textOf(b[i]!));
+}
+
+/**
+ * What a figure of scores shows: those of `--scores`, or of each asked split the latest evaluation of every kind (exact, pooled), made where there
+ * is none; without a split all of the session.
+ */
+async function evaluations(options: PlotOptions, context: Context, session: Session): Promise<Evaluation[]> {
+  const score = (split: string | undefined, scores?: string): Promise<Evaluation> =>
+    evalCommand.run({ ...options, ...onlyRecalls, split, scores }, context, session);
   const result: Evaluation[] = [];
-  for (const split of asked.length === 0 ? ["test"] : asked) {
-    const found = fresh ? undefined : session.evaluations.findLast((evaluation) => evaluation.split === split);
-    result.push(
-      found ??
-        (await evalCommand.run(
-          {
-            ...options,
-            split,
-            pooled: false,
-            pointing: false,
-            scales: false,
-            saveScales: false,
-            fresh: false,
-            words: undefined,
-          },
-          context,
-          session,
-        )),
-    );
+  for (const file of listOf(options.scores)) result.push(await score(splitsOf(options)[0], file));
+  if (result.length > 0) return result;
+  for (const split of splitsShown(options)) {
+    const found = latestOfEach(kindOf, await keptEvaluations(split, options, context, session));
+    result.push(...(found.length > 0 ? found : [await score(split)]));
   }
   return result;
 }
 
-function latestOfEachSplit(all: Evaluation[]): Evaluation[] {
-  return all.filter((evaluation, i) => !all.slice(i + 1).some(({ split }) => split === evaluation.split));
+/** Throws an AmsError for options that a matrix made elsewhere leaves no room for. */
+function refuseForScores(options: PlotOptions): void {
+  const { figure, scale, scores } = options;
+  const [files, splits] = [listOf(scores), splitsOf(options)];
+  if (files.length === 0) return;
+  const where = `ams plot ${figure} --scores ${files.join(" --scores ")}`;
+  if (figure !== "recall" && figure !== "confusion" && figure !== "distribution") {
+    throw new AmsError(`${figure} needs more than scores`, {
+      where,
+      hint: "--scores is for recall, confusion and distribution",
+    });
+  }
+  if (figure !== "recall" && files.length > 1) {
+    throw new AmsError(`${figure} is drawn of one matrix, not of ${String(files.length)}`, {
+      where,
+      hint: "leave one --scores; their mean is an evaluation: ams eval --scores A --scores B --save mean.npy",
+    });
+  }
+  if (splits.length > 1) {
+    throw new AmsError(`a score matrix belongs to one split, not to ${splits.join(" and ")}`, {
+      where,
+      hint: "leave one --split",
+    });
+  }
+  if (scale !== undefined) {
+    throw new AmsError("scores that were made elsewhere have no words at a scale", {
+      where: `${where} --scale ${String(scale)}`,
+      hint: "leave out --scale, or --scores to look at the words of a model",
+    });
+  }
 }
 
-function splitsOf({ split }: PlotOptions): string[] {
-  return split === undefined ? [] : typeof split === "string" ? [split] : split;
+const splitKey = ({ split }: Evaluation): string => split;
+const kindOf = ({ dataset, split, scoredBy, members, name }: Evaluation): string =>
+  JSON.stringify([dataset, split, scoredBy, members?.length, scoredBy === "given" ? name : undefined]);
+
+/** The last of those with one key, in their order. */
+function latestOfEach(key: (evaluation: Evaluation) => string, all: readonly Evaluation[]): Evaluation[] {
+  return all.filter((evaluation, i) => !all.slice(i + 1).some((other) => key(other) === key(evaluation)));
 }
 
-function runsOf({ run }: PlotOptions): string[] {
-  return run === undefined ? [] : typeof run === "string" ? [run] : run;
+/** What tells evaluations apart in a legend: of model, data set, split, kind of score and size what is not the same for all; always the split. */
+function namesOf(all: readonly Evaluation[]): string[] {
+  const parts = all.map(({ name, dataset, split, scoredBy, images }) => [
+    name ?? (scoredBy === "given" ? "given scores" : "this model"),
+    dataset,
+    split,
+    `${scoredBy} score`,
+    `${images.toLocaleString("en")} images`,
+  ]);
+  const differs = (p: number): boolean => new Set(parts.map((row) => row[p])).size > 1;
+  return parts.map((row, i) => {
+    const given = all[i]?.scoredBy === "given";
+    return row.filter((part, p) => part !== "" && (differs(p) || (p === 0 && given) || (p === 2 && !given))).join(", ");
+  });
 }
+
+/** The split of a figure's title, with how it was scored where that is not the exact score. */
+function splitTitle({ split, scoredBy, name }: Evaluation): string {
+  if (scoredBy === "exact") return split;
+  const how = scoredBy === "pooled" ? "pooled score" : path.basename(name ?? "given scores");
+  return split === "given" ? how : `${split}, ${how}`;
+}
+
+function listOf(value: string | string[] | undefined): string[] {
+  return value === undefined ? [] : typeof value === "string" ? [value] : value;
+}
+
+const splitsOf = ({ split }: PlotOptions): string[] => listOf(split);
+const runsOf = ({ run }: PlotOptions): string[] => listOf(run);
 
 /** The evaluation of the first asked split, with a part that not every evaluation has. */
 async function evaluationWith(
@@ -301,17 +409,11 @@ async function evaluationWith(
   session: Session,
 ): Promise<Evaluation> {
   const split = splitsOf(options)[0] ?? "test";
-  const found = session.evaluations.findLast((each) => each[part] !== undefined && each.split === split);
-  if (found !== undefined && !asksAnew(options)) return found;
-  const asked = {
-    pooled: false,
-    pointing: part === "pointing",
-    scales: part === "scales",
-    saveScales: false,
-    fresh: false,
-    words: undefined,
-  };
-  return evalCommand.run({ ...options, split, ...asked }, context, session);
+  const kept = await keptEvaluations(split, options, context, session);
+  const found = kept.findLast((each) => each[part] !== undefined);
+  if (found !== undefined) return found;
+  const asked = { ...onlyRecalls, [part]: true, scores: undefined };
+  return evalCommand.run({ ...options, ...asked, split }, context, session);
 }
 
 async function scales(options: PlotOptions, context: Context, session: Session): Promise<Figure> {
@@ -335,18 +437,22 @@ async function recall(options: PlotOptions, context: Context, session: Session):
     const [r1 = NaN, r5 = NaN, r10 = NaN] = (recalls ?? []).map((value) => (typeof value === "number" ? value : NaN));
     return { r1, r5, r10 };
   };
-  const beside = all.map(({ dataset, split, images }) => ({ split, ...references(dataset, split, images) }));
+  const gallery = ({ dataset, split, images }: Evaluation): string => JSON.stringify([dataset, split, images]);
+  const galleries = latestOfEach(gallery, all);
+  const beside = galleries.map(({ dataset, split, images }) => ({ split, ...references(dataset, split, images) }));
   const known = beside.flatMap(({ split, rows }) =>
     rows.map(({ name, i2t, t2i }) => ({
-      name: all.length === 1 ? name : `${split}: ${name}`,
+      name: galleries.length === 1 ? name : `${split}: ${name}`,
       i2t: points(i2t),
       t2i: points(t2i),
     })),
   );
   const remarks = [...new Set(beside.flatMap(({ remark }) => remark ?? []))];
   const published = known.filter(({ i2t, t2i }) => [i2t.r1, t2i.r1].some((value) => !Number.isNaN(value)));
-  return recallFigure([...all, ...published], {
-    title: `Recall at K (${all.map(({ split, images }) => `${split}, ${String(images)} images`).join("; ")})`,
+  const names = namesOf(all);
+  const curves = all.map((evaluation, i) => ({ ...evaluation, name: names[i]! }));
+  return recallFigure([...curves, ...published], {
+    title: `Recall at K (${galleries.map(({ split, images }) => `${split}, ${String(images)} images`).join("; ")})`,
     ...(remarks.length === 0 ? {} : { remark: remarks.join(" ") }),
   });
 }
@@ -355,7 +461,7 @@ async function phraseRecall(options: PlotOptions, context: Context, session: Ses
   const { phraseRecalls } = await import("../../evaluate/index.js");
   const { phraseRecallFigure } = await import("../../plot/phrases.js");
   const evaluation = await oneEvaluation(options, context, session);
-  const gallery = `${evaluation.split}, ${String(evaluation.images)} images`;
+  const gallery = `${splitTitle(evaluation)}, ${String(evaluation.images)} images`;
   return phraseRecallFigure(phraseRecalls(evaluation), `Recall by kind of phrase (${gallery})`);
 }
 
@@ -403,15 +509,15 @@ async function gallery(options: PlotOptions, context: Context, session: Session)
   const { direction, queries, k } = options;
   const title =
     direction === "t2i" ? "Captions and the images found for them" : "Images and the captions found for them";
-  const all = await evaluations(options, context, session);
+  const all = latestOfEach(splitKey, await evaluations(options, context, session));
   const chosen = splitsOf(options).length > 0 ? all : all.slice(-1);
   const rows = chosen.flatMap((evaluation) => galleryOf(evaluation, { direction, count: queries, k }));
-  return galleryFigure({ title: `${title} (${chosen.map(({ split }) => split).join(", ")})`, rows });
+  return galleryFigure({ title: `${title} (${chosen.map(splitTitle).join("; ")})`, rows });
 }
 
 /** The latest evaluation of the first asked split. */
 async function oneEvaluation(options: PlotOptions, context: Context, session: Session): Promise<Evaluation> {
-  const all = await evaluations(options, context, session);
+  const all = latestOfEach(splitKey, await evaluations(options, context, session));
   const evaluation = splitsOf(options).length > 0 ? all[0] : all.at(-1);
   if (evaluation === undefined) throw new Error("no evaluation was made");
   return evaluation;
@@ -421,7 +527,7 @@ async function confusion(options: PlotOptions, context: Context, session: Sessio
   const { captionsOf, confusionMatrix, hardestConfusions } = await import("../../evaluate/index.js");
   const { confusionFigure } = await import("../../plot/confusion.js");
   const evaluation = await oneEvaluation(options, context, session);
-  const { items, split } = evaluation;
+  const { items } = evaluation;
   const captions = captionsOf(evaluation);
   return confusionFigure(
     {
@@ -430,7 +536,7 @@ async function confusion(options: PlotOptions, context: Context, session: Sessio
       imageName: (image) => items[image]?.id ?? `image ${image}`,
       captionText: (caption) => captions[caption]?.text ?? `caption ${caption}`,
     },
-    `Hardest confusions (${split})`,
+    `Hardest confusions (${splitTitle(evaluation)})`,
   );
 }
 
@@ -445,9 +551,8 @@ async function distribution(options: PlotOptions, context: Context, session: Ses
   const { scoreDistributions, wordRelevance } = await import("../../evaluate/index.js");
   const { distributionFigure } = await import("../../plot/distribution.js");
   const { scale, words: count } = options;
-  const [split] = splitsOf(options);
-  const isMade = session.evaluations.some((each) => split === undefined || each.split === split);
-  if (scale !== undefined && (asksAnew(options) || !isMade)) {
+  const [split] = splitsShown(options);
+  if (scale !== undefined && (await keptEvaluations(split, options, context, session)).length === 0) {
     await wantEngine(context, session);
     refuseScale(scale, await wantModel(options, context, session)); // before all pairs are scored for nothing
   }
@@ -455,10 +560,11 @@ async function distribution(options: PlotOptions, context: Context, session: Ses
   if (scale !== undefined) refuseScale(scale, evaluation.model);
   const withWords =
     count > 0 && evaluation.model !== undefined && evaluation.scoredBy === "exact" && evaluation.images > 1;
-  const words = withWords ? await wordRelevance(evaluation, { captions: count }, context) : undefined;
-  if (words !== undefined) evaluation.words = words;
+  const isMade = evaluation.words?.captions === Math.min(count, evaluation.captions);
+  if (withWords && !isMade) evaluation.words = await wordRelevance(evaluation, { captions: count }, context);
+  const words = withWords ? evaluation.words : undefined;
   return distributionFigure(scoreDistributions(evaluation), words, {
-    title: `Scores of true and wrong pairs (${evaluation.split})`,
+    title: `Scores of true and wrong pairs (${splitTitle(evaluation)})`,
     ...(scale === undefined ? {} : { scale }),
   });
 }
