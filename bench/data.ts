@@ -23,6 +23,7 @@ import { openTokenizer } from "../src/data/tokens.js";
 import { renderTable } from "../src/display.js";
 import { packageRoot } from "../src/paths.js";
 import { Random } from "../src/random.js";
+import { median } from "./median.js";
 
 const { values } = parseArgs({
   options: {
@@ -128,7 +129,6 @@ function summary({ workers, ours: own, torchvision }: Row) {
   };
 }
 
-const median = (numbers: number[]): number => [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? NaN;
 const rate = (rounds: Round[]): number => median(rounds.map(({ images, seconds }) => images / seconds));
 const perCpu = (rounds: Round[]): number => median(rounds.map(({ images, cpu }) => images / cpu));
 

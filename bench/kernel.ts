@@ -16,6 +16,7 @@ import { parseArgs } from "node:util";
 import { renderTable } from "../src/display.js";
 import { packageRoot } from "../src/paths.js";
 import { findKernels, startPeer, type Kernel } from "./kernelPeers.js";
+import { median } from "./median.js";
 
 interface Measured {
   firstResultMs: number;
@@ -120,12 +121,6 @@ function cpuOf({ pid = 0 }: ChildProcess): number {
         .split(" "),
     )
     .reduce((sum, fields) => sum + 10 * (Number(fields[11]) + Number(fields[12])), 0);
-}
-
-function median(numbers: number[]): number {
-  const sorted = [...numbers].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
 async function main(): Promise<void> {

@@ -98,6 +98,34 @@ export function recipeOf(name: string): Recipe {
   return found;
 }
 
+/** Throws where a recipe's queue cannot be: outside the hinge over pooled vectors, or with numbers out of their range. */
+export function checkQueue({ name, queue, score, head, loss }: Recipe): void {
+  if (queue === undefined) return;
+  const pooled = (head?.score ?? score) === "pooled" && loss === "hinge";
+  if (!pooled) {
+    throw new AmsError("negatives from a queue need the hinge over pooled vectors", {
+      where: `recipe ${name} with a queue`,
+      hint: "take the recipe fne, or leave overrides.queue out",
+    });
+  }
+  const ranges: Record<keyof QueueOptions, [holds: boolean, wanted: string]> = {
+    size: [Number.isInteger(queue.size) && queue.size >= 1, "a whole number of at least 1"],
+    momentum: [queue.momentum >= 0 && queue.momentum <= 1, "from 0 to 1"],
+    from: [Number.isInteger(queue.from) && queue.from >= 0, "a whole number, 0 being the first epoch"],
+    enough: [queue.enough >= 1, "at least 1"],
+    prior: [queue.prior > 0 && Number.isFinite(queue.prior), "above 0"],
+    certain: [queue.certain >= 0 && queue.certain <= 1, "from 0 to 1"],
+  };
+  for (const [key, [holds, wanted]] of Object.entries(ranges) as [keyof QueueOptions, [boolean, string]][]) {
+    if (holds) continue;
+    const { size, momentum, from, enough, prior, certain } = recipeOf("fne").queue!;
+    throw new AmsError(`the queue's ${key} is ${String(queue[key])}, and must be ${wanted}`, {
+      where: "overrides.queue",
+      hint: `give all of it, for example ${JSON.stringify({ size, momentum, from, enough, prior, certain })}`,
+    });
+  }
+}
+
 /** The learning rate of a step (0-based) in an epoch (0-based). */
 export function learningRateAt(recipe: Recipe, epoch: number, step: number, totalSteps: number): number {
   const { schedule, learningRate } = recipe;

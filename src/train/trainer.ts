@@ -22,7 +22,7 @@ import { eventFolder, openEventLog } from "./eventLog.js";
 import { availableMemory, checkMemory, validationCaptions, type Frugality } from "./memory.js";
 import { epochOrder } from "./order.js";
 import { continuePublished } from "./published.js";
-import { recipeOf, type Recipe } from "./recipe.js";
+import { checkQueue, recipeOf, type Recipe } from "./recipe.js";
 import type { EpochRecord, StepRecord, TrainingState } from "./records.js";
 import { retrievalSamples } from "./samples.js";
 import { skippedImages } from "./skipped.js";
@@ -330,6 +330,7 @@ function effectiveRecipe(model: Model, options: TrainOptions): Recipe {
       hint: "leave out --max-violation, set overrides {labels: 0}, or choose the recipe vse",
     });
   }
+  checkQueue(recipe);
   return recipe;
 }
 

@@ -7,7 +7,7 @@ import type { Item } from "../../src/data/dataset.js";
 import { openTokenizer } from "../../src/data/tokens.js";
 import { packageRoot } from "../../src/paths.js";
 import { labelBatch, labelClasses } from "../../src/train/labels.js";
-import { learningRateAt, recipeOf, recipes } from "../../src/train/recipe.js";
+import { checkQueue, learningRateAt, recipeOf, recipes } from "../../src/train/recipe.js";
 
 describe("learning rate", () => {
   test("published: 2e-5, a tenth from the start of the fifth and again of the fifteenth epoch", () => {
@@ -35,6 +35,36 @@ test("the published recipe has the published numbers, the corrected one differs 
   const { batchSize, epochs, learningRate, clip, margin, seed } = rest;
   assert.deepEqual([batchSize, epochs, learningRate, clip, margin, seed], [32, 25, 2e-5, 2, 0.2, 3407]);
   assert.ok(Object.entries(recipes).every(([name, recipe]) => recipe.name === name));
+});
+
+describe("a queue of negatives", () => {
+  const fne = recipeOf("fne");
+
+  for (const [key, value] of [
+    ["size", 0],
+    ["size", 2.5],
+    ["momentum", 1.1],
+    ["from", -1],
+    ["enough", NaN],
+    ["prior", 0],
+    ["certain", 2],
+  ] as const) {
+    test(`with ${key} ${value} is refused, with what it must be`, () => {
+      assert.throws(() => { checkQueue({ ...fne, queue: { ...fne.queue!, [key]: value } }); }, new RegExp(`queue's ${key} is ${value}, and must be`)); // prettier-ignore
+    });
+  }
+
+  test("lacking numbers are named", () => {
+    const queue = { size: 100 } as NonNullable<typeof fne.queue>;
+    assert.throws(() => { checkQueue({ ...fne, queue }); }, /queue's momentum is undefined/); // prettier-ignore
+  });
+
+  test("goes with pooled vectors under the hinge alone", () => {
+    for (const name of ["fne", "vse"]) checkQueue({ ...recipeOf(name), queue: fne.queue! });
+    for (const name of ["ams-published", "naaf", "uarda", "scenes-contrast"]) {
+      assert.throws(() => { checkQueue({ ...recipeOf(name), queue: fne.queue! }); }, /need the hinge over pooled vectors/); // prettier-ignore
+    }
+  });
 });
 
 describe("labels", () => {

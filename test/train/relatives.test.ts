@@ -390,6 +390,22 @@ const lastCheckpoint = (name: string): string =>
   checkpointsIn(path.join(home, "runs", name, "checkpoints")).at(-1) ?? "";
 
 describe("a training", () => {
+  test("of fne goes on with the statistics that it had, and draws by them", async () => {
+    // Of four pairs a batch some rank first both ways, also by chance: 30 steps an epoch, the stop in the second.
+    const queue = { ...queueOptions, size: 50, from: 1, enough: 2 };
+    const options = { batchSize: 4, overrides: { queue } };
+    const counts = (name: string): QueueState =>
+      (JSON.parse(readFileSync(path.join(lastCheckpoint(name), "state.json"), "utf8")) as { queue: QueueState }).queue;
+    await small("fne-known-whole", "fne", { ...options, steps: 48 });
+    await small("fne-known-parts", "fne", { ...options, steps: 44 });
+    const stopped = counts("fne-known-parts").statistics;
+    assert.ok(stopped.positives.count > 2 && stopped.negatives.count > 2, "the rule is in force at the stop");
+    await small("fne-known-parts", "fne", { ...options, steps: 48, resume: true });
+    assert.deepEqual(counts("fne-known-parts"), counts("fne-known-whole"));
+    const [whole, parts] = ["fne-known-whole", "fne-known-parts"].map((name) => readFileSync(path.join(lastCheckpoint(name), "model.safetensors"))); // prettier-ignore
+    assert.ok(whole!.equals(parts!));
+  });
+
   for (const recipe of relatives) {
     test(`of ${recipe} that stops goes on to the same end, bit for bit`, async () => {
       await small(`${recipe}-whole`, recipe, { steps: 9 });
