@@ -13,7 +13,7 @@ import { attentionFigure } from "../../src/plot/attention.js";
 import { historyFigure } from "../../src/plot/history.js";
 import { boxedBusScene } from "../plot/scene.js";
 import { findBrowser, notebookOf, startLab, type Lab } from "./lab.js";
-import { assertPictureLike } from "./snapshot.js";
+import { assertPictureLike, labShare } from "./snapshot.js";
 
 const installed = findBrowser();
 const caption = "A flamingo by a cake and a bus.";
@@ -124,10 +124,8 @@ describe(
       assert.match((await plot.getAttribute("aria-label")) ?? "", /Training history/);
       await output(1).scrollIntoViewIfNeeded();
       await lab.page.mouse.move(650, 5);
-      await assertPictureLike(await plot.locator(".main-svg").first().screenshot(), "extension-history", {
-        share: 0.06, // letters of another font, and axes that leave them room
-        size: 8,
-      });
+      const drawn = await plot.locator(".svg-container").screenshot({ style: ".modebar{visibility:hidden}" });
+      await assertPictureLike(drawn, "extension-history", { share: labShare });
       await lab.picture("extension-2-plotly");
     });
 
