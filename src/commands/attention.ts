@@ -4,7 +4,7 @@ import { loadPixels } from "../data/batches.js";
 import type { Item } from "../data/dataset.js";
 import { decodeImage } from "../data/decode.js";
 import { attentionMaps, type AttentionMap } from "../match/maps.js";
-import { encodeCaptions, encodeImages, patchGrid, type Model } from "../model/ams.js";
+import { encodeCaptions, encodeImages, patchGrid, scaleWeights, type Model } from "../model/ams.js";
 import type { ModelHead } from "../model/head.js";
 import { attentionComparison, attentionFigure, type AttentionInput } from "../plot/attention.js";
 import { branches, type Branch } from "../plot/explorerMaps.js";
@@ -47,6 +47,7 @@ async function attentionOf(model: Model, request: AttentionRequest): Promise<Att
   const counted = model.quirks.padWords ? tokens.mask : tokens.mask.map(() => 1);
   const threshold = request.threshold ?? model.thresholds.safe;
   const score = config.head?.score;
+  const weights = scaleWeights(model);
   let scales: AttentionMap[] = [];
   tf.tidy(() => {
     const images = encodeImages(model, tf.tensor4d(pixels, [1, 3, side, side]));
@@ -61,7 +62,7 @@ async function attentionOf(model: Model, request: AttentionRequest): Promise<Att
     image,
     caption,
     tokens,
-    scales,
+    scales: scales.map((scale, k) => ({ ...scale, weight: weights[k] ?? 1 })),
     grid,
     layers: config.scales,
     threshold,

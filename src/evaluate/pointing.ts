@@ -7,7 +7,8 @@ import type { Box, Dataset, Item, Phrase } from "../data/dataset.js";
 import { displaySymbol, renderTable, type MimeBundle } from "../display.js";
 import { AmsError } from "../errors.js";
 import { attentionMaps, type AttentionMap } from "../match/maps.js";
-import { patchGrid, type Model } from "../model/ams.js";
+import { scaleSum } from "../match/scaleSum.js";
+import { patchGrid, scaleWeights, type Model } from "../model/ams.js";
 import { captionFeatures, imageEncoder, tokenise } from "./encode.js";
 import { centreInside, phraseWords, pointsInside, type PointingView } from "./point.js";
 import { timeLeft } from "./progress.js";
@@ -26,7 +27,7 @@ export interface PointingOptions {
 
 /** The pointing game at one scale. */
 export interface PointingScale {
-  /** "1" .. "6", and "sum" for the scales' similarities added. */
+  /** "1" .. "6", and "sum" for the scales' similarities added with the model's weights s_k. */
   scale: string;
   hits: number;
   /** Percent of phrases. */
@@ -157,11 +158,12 @@ interface PhraseMaps {
   words: number[];
   boxes: Box[];
   type: string;
-  /** Similarities [W, R] of every scale, and their sum. */
+  /** Similarities [W, R] of every scale, and their sum with the model's weights. */
   relevance: Float32Array[];
 }
 
 function phraseMaps(model: Model, item: Item, image: tf.Tensor3D[], captionsPerImage: number): PhraseMaps[] {
+  const weights = scaleWeights(model);
   return item.captions.slice(0, captionsPerImage).flatMap(({ text, phrases = [] }) => {
     const { spans, mask } = model.tokenizer.encode(text, model.config.maxLength);
     const known = phrases.flatMap((phrase) => {
@@ -182,9 +184,7 @@ function phraseMaps(model: Model, item: Item, image: tf.Tensor3D[], captionsPerI
       maps = attentionMaps(regions, caption, counted, { threshold: model.thresholds.safe, propagate: true });
     });
     const relevance = maps.map((map) => map.relevance);
-    const sum = Float32Array.from({ length: relevance[0]?.length ?? 0 }, (_, k) =>
-      relevance.reduce((s, map) => s + map[k]!, 0),
-    );
+    const sum = scaleSum(relevance, weights);
     return known.map((phrase) => ({ ...phrase, relevance: [...relevance, sum] }));
   });
 }

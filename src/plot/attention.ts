@@ -1,10 +1,11 @@
-/** Attention of every word at every scale: a row a word, small heat maps over the image, and their sum. */
+/** Attention of every word at every scale: a row a word, small heat maps over the image, and their weighted sum. */
 import { createHash } from "node:crypto";
 import { escapeHtml, renderTable } from "../display.js";
 import { AmsError } from "../errors.js";
 import { centreInside, phraseWords, pointedPatch } from "../evaluate/point.js";
+import { scaleSum } from "../match/scaleSum.js";
 import { attentionHtml } from "./attentionHtml.js";
-import { attentionSvg, stackedSvg } from "./attentionSvg.js";
+import { attentionSvg, stackedSvg, weightsLine } from "./attentionSvg.js";
 import { explorerHtml } from "./explorer.js";
 import { packValues, relevanceNorms, type Branch, type ExplorerView } from "./explorerMaps.js";
 import { makeFigure, type Figure } from "./figure.js";
@@ -21,6 +22,8 @@ export interface AttentionScale {
   matched: readonly boolean[];
   /** S_k of the pair. */
   score: number;
+  /** s_k, with which the scale counts in the sum; default 1. */
+  weight?: number;
 }
 
 export interface AttentionTokens {
@@ -98,6 +101,8 @@ export interface AttentionView {
   caption: { text: string; matches: number | undefined | "cut" }[];
   columns: { name: string; detail: string }[];
   scaleCount: number;
+  /** s_k of every scale, where one of them is not 1. */
+  weights: number[] | undefined;
   rows: AttentionRow[];
   show: "weights" | "relevance";
   hasCls: boolean;
@@ -183,6 +188,7 @@ async function viewOf(input: AttentionInput): Promise<AttentionView> {
     caption: captionOf(input, rows),
     columns: columnsOf(input),
     scaleCount: scales.length,
+    weights: scales.some(({ weight = 1 }) => weight !== 1) ? scales.map(({ weight = 1 }) => weight) : undefined,
     rows,
     show,
     hasCls,
@@ -194,7 +200,7 @@ async function viewOf(input: AttentionInput): Promise<AttentionView> {
 
 function jsonOf(
   { caption, grid, scales }: AttentionInput,
-  { title, show, rows }: AttentionView,
+  { title, show, rows, weights }: AttentionView,
 ): Record<string, unknown> {
   return {
     title,
@@ -202,6 +208,7 @@ function jsonOf(
     show,
     grid,
     scores: scales.map((scale) => scale.score),
+    ...(weights === undefined ? {} : { weights }),
     words: rows.map(({ label, kind, cells }) => ({
       label,
       kind,
@@ -252,7 +259,7 @@ async function explorerView(input: AttentionInput, { hasCls, aspect }: Attention
       special: spanOf(input, index) === null,
       boxes: boxesOf(input, index),
     })),
-    scales: scales.map(({ relevance, score }, k) => {
+    scales: scales.map(({ relevance, score, weight }, k) => {
       const products = new Float32Array(ordered.length * regions);
       ordered.forEach((index, word) => {
         for (let j = 0; j < regions; j++) products[word * regions + j] = relevance[index * regions + j]!;
@@ -263,6 +270,7 @@ async function explorerView(input: AttentionInput, { hasCls, aspect }: Attention
         name: `scale ${String(k + 1)}`,
         detail: layers?.[k] === undefined ? "" : `layer ${String(layers[k])}`,
         score,
+        ...(weight === undefined ? {} : { weight }),
         products: packed,
         unit,
         norms: norms.packed,
@@ -318,8 +326,7 @@ function cellsOf(
     return mean;
   });
   const matched = scales.map((scale) => indexes.some((i) => scale.matched[i] === true));
-  const sum = Array.from({ length: regions }, (_, r) => means.reduce((total, mean) => total + (mean[r] ?? 0), 0));
-  const all = scales.length > 1 ? [...means, sum] : means;
+  const all = scales.length > 1 ? [...means, [...summed(scales, means)]] : means;
   const cells = all.map((mean, k) => {
     const values = mean.slice(offset);
     const strongest = Math.max(0, ...values);
@@ -332,6 +339,13 @@ function cellsOf(
     };
   });
   return { cells, matches: matched.filter(Boolean).length };
+}
+
+function summed(scales: readonly AttentionScale[], maps: readonly ArrayLike<number>[]): Float32Array {
+  return scaleSum(
+    maps,
+    scales.map(({ weight }) => weight),
+  );
 }
 
 function spanOf({ tokens }: AttentionInput, index: number): readonly [number, number] | null {
@@ -355,9 +369,8 @@ function pointsOf(input: AttentionInput, index: number): NonNullable<AttentionCe
   if (phrase === undefined || regionCount(input) === grid * grid) return [];
   const words = phraseWords(input.tokens.spans, phrase).filter((word) => word < (scales[0]?.matched.length ?? 0));
   const maps = scales.map(({ relevance }) => relevance);
-  const sum = Float32Array.from({ length: maps[0]?.length ?? 0 }, (_, i) => maps.reduce((s, map) => s + map[i]!, 0));
   const view = { grid, imageWidth: image.width, imageHeight: image.height };
-  return (maps.length > 1 ? [...maps, sum] : maps).map((map) => {
+  return (maps.length > 1 ? [...maps, summed(scales, maps)] : maps).map((map) => {
     const patch = pointedPatch(map, words, grid);
     return {
       x: ((patch % grid) + 0.5) / grid,
@@ -392,7 +405,7 @@ function columnsOf({ scales, layers }: AttentionInput): AttentionView["columns"]
     name: `scale ${String(k + 1)}`,
     detail: `${layers?.[k] === undefined ? "" : `layer ${String(layers[k])}, `}S = ${scale.score.toFixed(2)}`,
   }));
-  const total = scales.reduce((sum, scale) => sum + scale.score, 0);
+  const total = scales.reduce((sum, { score, weight = 1 }) => sum + weight * score, 0);
   return scales.length > 1 ? [...columns, { name: "sum", detail: `S = ${total.toFixed(2)}` }] : columns;
 }
 
@@ -414,5 +427,6 @@ function textOf(view: AttentionView, caption: string): string {
   const points = pointed
     ? ["(in, out: whether the strongest patch of the word's phrase lies in one of its boxes)"]
     : [];
-  return [`${view.title}: "${caption}"`, note, ...points, renderTable({ columns, rows }).text].join("\n");
+  const weighted = view.weights === undefined ? [] : [`(${weightsLine(view.weights)})`];
+  return [`${view.title}: "${caption}"`, note, ...weighted, ...points, renderTable({ columns, rows }).text].join("\n");
 }

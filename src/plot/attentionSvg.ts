@@ -167,7 +167,7 @@ export function chipOpacity(matches: number, scales: number): number {
 }
 
 /** The sentences that explain the figure, shared with the HTML. */
-export function legendLines({ show, hasCls, scaleCount, rows }: AttentionView): string[] {
+export function legendLines({ show, hasCls, scaleCount, rows, weights }: AttentionView): string[] {
   const value = show === "weights" ? "attention weight" : "word-region product";
   return [
     `Each map is scaled to its own strongest patch; the number is that patch's ${value}` +
@@ -178,7 +178,13 @@ export function legendLines({ show, hasCls, scaleCount, rows }: AttentionView): 
       (rows.some((row) => row.boxes.length > 0)
         ? " Outlines: where the thing really is; where its phrase points: a dot inside of them, a cross outside."
         : ""),
+    ...(weights === undefined ? [] : [`${weightsLine(weights)}.`]),
   ];
+}
+
+/** What to know of the column "sum". */
+export function weightsLine(weights: readonly number[]): string {
+  return `sum: the scales times their learned weights ${weights.map((weight) => weight.toFixed(2)).join(", ")}`;
 }
 
 function legend(view: AttentionView, left: number, top: number, end: number): { svg: string; height: number } {

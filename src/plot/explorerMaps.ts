@@ -1,4 +1,5 @@
 /** What the attention explorer computes where it is looked at: maps of a word from the word-region products. Runs in a page and in Node. */
+import { scaleSum } from "../match/scaleSum.js";
 
 /** The data of one pair of image and caption, small enough to lie in a notebook. */
 export interface ExplorerView {
@@ -35,6 +36,8 @@ export interface ExplorerScale {
   detail: string;
   /** S_k of the pair. */
   score: number;
+  /** s_k, with which the scale counts in the sum; default 1. */
+  weight?: number;
   /** Word-region products A [words, regions] as little-endian int16 in base64, times `unit`. */
   products: string;
   unit: number;
@@ -86,10 +89,12 @@ export function unpackValues(packed: string, unit: number): Float32Array {
 export interface Products {
   products: Float32Array;
   norms: Float32Array;
+  /** s_k; default 1. */
+  weight?: number | undefined;
 }
 
-export function unpackScale({ products, unit, norms, normUnit }: ExplorerScale): Products {
-  return { products: unpackValues(products, unit), norms: unpackValues(norms, normUnit) };
+export function unpackScale({ products, unit, norms, normUnit, weight }: ExplorerScale): Products {
+  return { products: unpackValues(products, unit), norms: unpackValues(norms, normUnit), weight };
 }
 
 /**
@@ -132,10 +137,12 @@ export function wordMargin({ products, norms }: Products, word: number, threshol
   return top - threshold;
 }
 
-/** The sum of one word's maps over several scales. */
+/** The sum of one word's maps over several scales, each with its weight. */
 export function summedMap(scales: readonly Products[], word: number, branch: Branch, threshold: number): Float32Array {
-  const maps = scales.map((scale) => wordMap(scale, word, branch, threshold));
-  return Float32Array.from({ length: maps[0]?.length ?? 0 }, (_, j) => maps.reduce((sum, map) => sum + map[j]!, 0));
+  return scaleSum(
+    scales.map((scale) => wordMap(scale, word, branch, threshold)),
+    scales.map(({ weight }) => weight),
+  );
 }
 
 /** Norms over the words that count (`mask` 1) of LeakyReLU(A) [W, R] -> [R]. */
@@ -177,7 +184,8 @@ export function specProblem(spec: unknown): string | undefined {
     for (const scale of scales) {
       if (typeof scale.products !== "string" || typeof scale.norms !== "string")
         return "a scale is missing its numbers";
-      if (![scale.unit, scale.normUnit, scale.score].every(Number.isFinite)) return "a scale's numbers are wrong";
+      if (![scale.unit, scale.normUnit, scale.score, scale.weight ?? 1].every(Number.isFinite))
+        return "a scale's numbers are wrong";
       let sizes;
       try {
         sizes = [atob(scale.products).length, atob(scale.norms).length];

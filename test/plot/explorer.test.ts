@@ -87,13 +87,12 @@ describe("the maps of the explorer", () => {
     );
   });
 
-  test("are added over scales", () => {
+  test("are added over scales, each times its weight", () => {
+    const map = wordMap(products(), 2, "match", threshold);
     const both = summedMap([products(), products()], 2, "match", threshold);
-    near(
-      both,
-      wordMap(products(), 2, "match", threshold).map((value) => 2 * value),
-      1e-6,
-    );
+    near(both, map.map((value) => 2 * value), 1e-6); // prettier-ignore
+    const weighted = summedMap([{ ...products(), weight: 0.25 }, { ...products(), weight: 3 }], 2, "match", threshold); // prettier-ignore
+    near(weighted, map.map((value) => 3.25 * value), 1e-6); // prettier-ignore
   });
 
   test("survive being packed, to a 32767th of the largest; what is not a number becomes 0", () => {
@@ -135,6 +134,34 @@ describe("the explorer in its figure", () => {
     const bus = input.tokens.pieces.indexOf("bus");
     const weights = Array.from(input.scales[5]!.weights).slice(bus * 145, (bus + 1) * 145);
     near(wordMap(unpackScale(view.scales[5]!), 7, "match", 0), weights, 2e-3);
+  });
+
+  test("sums the scales with the model's weights, as the still does and the score", async () => {
+    const input = await busScene(caption, { scales: 3 });
+    const weights = [0.2, 1, 2.5];
+    const scales = input.scales.map((scale, k) => ({ ...scale, weight: weights[k]! }));
+    const { explorer, json, text, svg, html = "" } = await attentionFigure({ ...input, scales });
+    const bus = input.tokens.pieces.indexOf("bus");
+    const row = (k: number): number[] => Array.from(scales[k]!.weights).slice(bus * 145, (bus + 1) * 145);
+    const expected = row(0).map((value, j) => 0.2 * value + row(1)[j]! + 2.5 * row(2)[j]!);
+    const told = json as { weights: number[]; words: { label: string; cells: { values: number[]; cls: number }[] }[] };
+    const { values, cls } = told.words.find(({ label }) => label === "bus")!.cells.at(-1)!;
+    near([cls, ...values], expected, 1e-3);
+    const view = explorer!.views[0]!;
+    near(summedMap(view.scales.map(unpackScale), 7, "match", 0), expected, 5e-3);
+    assert.deepEqual(told.weights, weights);
+    const total = weights.reduce((sum, weight, k) => sum + weight * scales[k]!.score, 0).toFixed(2);
+    assert.ok(svg.includes(`S = ${total}`), total);
+    for (const form of [text, svg, html]) assert.match(form, /learned weights 0\.20, 1\.00, 2\.50/);
+    assert.doesNotMatch((await attentionFigure(input)).text, /weights 1/);
+    const { weight, ...other } = view.scales[0]!;
+    assert.equal(weight, 0.2);
+    // A notebook that was saved before scales had weights: they count once.
+    assert.equal(specProblem({ ...explorer!, views: [{ ...view, scales: [other] }] }), undefined);
+    assert.match(
+      specProblem({ ...explorer!, views: [{ ...view, scales: [{ ...other, weight: "2" }] }] }) ?? "",
+      /wrong/,
+    );
   });
 
   test("holds two views to compare, and a still of both", async () => {

@@ -220,18 +220,23 @@ function panel(loaded: Loaded, named: boolean, actions: Actions): Panel {
   const thumbs = all.map((scale) => {
     const { thumb, canvas } = thumbnailOf(view);
     const about = scale === "sum" ? undefined : view.scales[scale];
-    const total = view.scales.reduce((sum, { score }) => sum + score, 0);
+    const total = view.scales.reduce((sum, { score, weight = 1 }) => sum + weight * score, 0);
+    const weighted = view.scales.some(({ weight = 1 }) => weight !== 1);
     const button = element(
       "button",
       {
         type: "button",
         "aria-label": scale === "sum" ? "sum of the scales" : `${about?.name ?? ""} ${about?.detail ?? ""}`,
+        ...(weighted
+          ? { title: scale === "sum" ? "each scale times its learned weight" : "score, and its weight in the sum" }
+          : {}),
         click: () => actions.pickScale(scale),
       },
       thumb,
       scale === "sum" ? "sum" : (about?.name ?? ""),
       element("small", {}, about?.detail ?? ""),
       element("small", {}, `S = ${(about?.score ?? total).toFixed(2)}`),
+      ...(about !== undefined && weighted ? [element("small", {}, `× ${(about.weight ?? 1).toFixed(2)}`)] : []),
     );
     return { scale, button, canvas };
   });
