@@ -83,7 +83,7 @@ interface Pixels {
   width: number;
   height: number;
   /** 0xrrggbb. */
-  at(x: number, y: number): number;
+  at: (x: number, y: number) => number;
 }
 
 async function read(picture: Buffer | string): Promise<Pixels> {
