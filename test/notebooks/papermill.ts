@@ -7,6 +7,7 @@ import path from "node:path";
 import type { TestContext } from "node:test";
 import { pathToFileURL } from "node:url";
 import { packageRoot } from "../../src/paths.js";
+import { differences, type Cell } from "./shapes.js";
 
 interface Paths {
   home: string;
@@ -30,7 +31,8 @@ interface Ended {
 
 /**
  * The executed notebook; undefined (and the test skipped) where papermill is not in the private Python environment. Fails when a
- * cell fails, except by the `mistake` that a cell makes on purpose, of which papermill tells after the last cell. Wall
+ * cell fails, except by the `mistake` that a cell makes on purpose, of which papermill tells after the last cell, and when the
+ * outputs that are saved in the repository are of other kinds, or have other labels, than those of this run. Wall
  * time depends on what else runs: the limit only ends what hangs.
  */
 export async function papermill<T>(
@@ -48,7 +50,12 @@ export async function papermill<T>(
   if (mistake === undefined) assert.equal(ended.status, 0, ended.stderr.slice(-3000));
   else assert.match(ended.stderr, mistake);
   const { home } = await paths();
-  const { cells } = JSON.parse(readFileSync(executed, "utf8")) as { cells: { outputs?: Finished<T>["outputs"] }[] };
+  const cells = cellsOf(executed);
+  assert.deepEqual(
+    differences(cellsOf(path.join(packageRoot(), "notebooks", `${name}.ipynb`)), cells),
+    [],
+    `the saved outputs of ${name} are not what its cells show now: npm run notebooks -- --execute ${name}`,
+  );
   return {
     numbers: JSON.parse(readFileSync(out, "utf8")) as T,
     outputs: cells.flatMap(({ outputs = [] }) => outputs),
@@ -68,6 +75,10 @@ export async function failure(
   if (ended === undefined) return undefined;
   assert.notEqual(ended.status, 0);
   return ended.stderr;
+}
+
+function cellsOf(notebook: string): Cell[] {
+  return (JSON.parse(readFileSync(notebook, "utf8")) as { cells: Cell[] }).cells;
 }
 
 async function paths(): Promise<Paths> {
