@@ -208,7 +208,7 @@ export function checkOptions(command: Command, given: Options): Options {
     const key = command.aliases[name] ?? name;
     const info = infos.find((i) => i.key === key);
     if (info === undefined) throw unknownOption(command, infos, `--${kebab(name)}`, where);
-    if (value !== undefined) named[key] = respell(info, value);
+    if (value !== undefined) named[key] = inItsForm(info, respell(info, value));
   }
   const result = z.object(command.options).safeParse(named);
   if (result.success) return result.data;
@@ -216,6 +216,11 @@ export function checkOptions(command: Command, given: Options): Options {
   const info = infos.find(({ key }) => key === issue?.path[0]);
   if (issue === undefined || info === undefined) throw result.error;
   throw refusal(command, info, issue, named[info.key]);
+}
+
+/** A single value is a list of one where the option only takes lists, as on a command line. */
+function inItsForm({ list, schema }: OptionInfo, value: unknown): unknown {
+  return list && !Array.isArray(value) && !schema.safeParse(value).success ? [value] : value;
 }
 
 function respell(info: OptionInfo, value: unknown): unknown {

@@ -52,6 +52,18 @@ describe("reading options", () => {
     assert.deepEqual(options("fit --tags a --tags 'b c'")["tags"], ["a", "b c"]);
   });
 
+  test("a typed call may give one value where a list is meant", () => {
+    assert.deepEqual(checkOptions(fit, { tags: "a" })["tags"], ["a"]);
+    const { train, eval: evaluate } = Object.fromEntries(commands.map((command) => [command.name, command]));
+    assert.deepEqual(checkOptions(train!, { quirk: "padWords=corrected" })["quirk"], ["padWords=corrected"]);
+    assert.equal(checkOptions(evaluate!, { checkpoint: "first" })["checkpoint"], "first");
+    assert.throws(
+      () => checkOptions(train!, { quirk: "padWord=corrected" }),
+      (error: AmsError) => /"padWord=corrected" is none/.test(error.message) && /padWords=corrected/.test(error.hint!),
+    );
+    assert.throws(() => checkOptions(fit, { tags: 5 }), /--tags: 5 is not a text/);
+  });
+
   test("--resume works alone and with a name", () => {
     assert.equal(options("fit --resume")["resume"], true);
     assert.equal(options("fit --resume --epochs 2")["resume"], true);
