@@ -1,10 +1,11 @@
 /** The published README's two commands as people type them, `ams train` for `python train.py`: a training and its test, in real processes. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
+import { packageRoot } from "../../src/paths.js";
 
 interface Ended {
   code: number | null;
@@ -16,13 +17,14 @@ describe("the published commands", () => {
   const folder = mkdtempSync(path.join(tmpdir(), "ams-published-"));
   after(() => rmSync(folder, { recursive: true, force: true }));
   const program = path.join(__dirname, "..", "..", "src", "cli.js");
+  const hub = path.join(folder, "hub");
   let data = "";
 
   /** `interrupt`: Ctrl-C as soon as stderr has it. */
   const ams = (line: string, interrupt?: RegExp): Promise<Ended> =>
     new Promise((resolve, reject) => {
       // Without TensorFlow's libraries in this AMS_HOME: WASM, which starts at once.
-      const env = { ...process.env, AMS_HOME: path.join(folder, "home") };
+      const env = { ...process.env, AMS_HOME: path.join(folder, "home"), HF_HUB_CACHE: hub };
       const child = spawn(process.execPath, [program, ...line.split(" ")], { cwd: folder, env });
       let [out, err, sent] = ["", "", false];
       child.stdout.on("data", (chunk: Buffer) => (out += chunk.toString()));
@@ -63,6 +65,26 @@ describe("the published commands", () => {
     );
     const test = await done(`train ${flags()} --resume flickr --test`);
     assert.deepEqual([test["split"], test["images"], test["captions"]], ["test", 3, 15]);
+  });
+
+  test("without weights or a size the encoders are the published ones of the hub's cache, refused in three lines where they are not there", async () => {
+    const line = `train ${flags()} --num_epochs 1 --steps 1 --logger_name runs/as-typed --validate 0`;
+    const { code, out, err } = await ams(line);
+    assert.deepEqual([code, out], [1, ""]);
+    assert.match(err, /a training on flickr30k starts from encoders pretrained on photographs, and none are given\nwhere: .*hub\)\nto do: .*\n$/); // prettier-ignore
+    assert.match(
+      err,
+      /hf download google\/vit-base-patch16-384 and hf download bert-base-uncased; or .* --out ams-start/,
+    );
+
+    // Their place is taken by small ones, in the cache's layout.
+    for (const name of ["google--vit-base-patch16-384", "bert-base-uncased"]) {
+      const snapshots = path.join(hub, `models--${name}`, "snapshots");
+      mkdirSync(snapshots, { recursive: true });
+      symlinkSync(path.join(packageRoot(), "models", "scenes-encoders"), path.join(snapshots, "1"));
+    }
+    const run = await done(line);
+    assert.deepEqual([run["name"], run["recipe"], run["steps"]], ["as-typed", "ams-published", 1]);
   });
 
   test("Ctrl-C in a training ends with code 130, a checkpoint, and how to go on", async () => {

@@ -323,10 +323,14 @@ describe("models", () => {
 });
 
 describe("runs and queries", () => {
-  test("a pretrained model goes on with the stage after the pretraining, others with their own recipe", () => {
-    assert.equal(nextRecipe({ recipe: "scenes-pretrain", source: "models/scenes-encoders" }), "scenes-contrast");
-    assert.equal(nextRecipe({ recipe: "scenes-pretrain" }), undefined);
-    assert.equal(nextRecipe({ recipe: "ams-corrected", source: "runs/first/best" }), undefined);
+  test("a pretrained model goes on with the stage after the pretraining, on photographs as published, others with their own recipe", () => {
+    const scenes = { ...dataset, name: "scenes" };
+    const pretrained = { recipe: "scenes-pretrain", source: "models/scenes-encoders" };
+    assert.equal(nextRecipe(pretrained, scenes), "scenes-contrast");
+    for (const name of ["flickr30k", "coco"])
+      assert.equal(nextRecipe(pretrained, { ...dataset, name }), "ams-published");
+    assert.equal(nextRecipe({ recipe: "scenes-pretrain" }, scenes), undefined);
+    assert.equal(nextRecipe({ recipe: "ams-corrected", source: "runs/first/best" }, scenes), undefined);
   });
 
   test("no run to draw, to go on with, or of that name", async () => {

@@ -22,6 +22,9 @@ import { quirkOption, recipeOption, sizeOption } from "./build.js";
 /** Pretrained for the scenes: where a training starts when the session has no model. */
 const encoders = "scenes-encoders";
 
+/** What the published training on Flickr30K and MS-COCO starts from, by their names in the hub's cache. */
+const publishedEncoders = { vision: "google/vit-base-patch16-384", text: "bert-base-uncased" };
+
 const trainShape = {
   ...dataOptions,
   ...modelOptions,
@@ -100,7 +103,8 @@ export const trainCommand = defineCommand({
   name: "train",
   summary: "fit the model; live table and curve; stop and go on at will",
   about:
-    "Trains the session's model (or --checkpoint, or a new one of --size; else the scenes' pretrained encoders). What is not given comes from the recipe. " +
+    "Trains the session's model (or --checkpoint, or a new one of --size; else the scenes' pretrained encoders, on flickr30k and coco the published ones from the hub's cache). " +
+    "What is not given comes from the recipe. " +
     "An interrupt (Ctrl-C) stops at once, with a checkpoint of the last finished step: --resume goes on from there.",
   options: trainShape,
   aliases: {
@@ -134,9 +138,9 @@ export const trainCommand = defineCommand({
     await wantEngine(context, session);
     const passes = options.skipBadImages || (stored?.options as TrainOptions | undefined)?.onBadImage === "skip";
     const dataset = await trainingData({ ...options, skipBadImages: passes }, stored, context, session);
-    const model = await startingModel(options, stored, context, session);
+    const model = await startingModel(options, dataset, stored, context, session);
     const { train } = await import("../../train/trainer.js");
-    const recipe = options.recipe ?? stored?.recipe ?? nextRecipe(model);
+    const recipe = options.recipe ?? stored?.recipe ?? nextRecipe(model, dataset);
     if (recipe !== undefined && options.recipe === undefined && stored === undefined) {
       context.note(`the model is pretrained: going on with the recipe ${recipe} (--recipe chooses another)`);
     }
@@ -287,6 +291,7 @@ async function startingModel(
     recipe?: string | undefined;
     seed?: number | undefined;
   },
+  dataset: Dataset,
   stored: StoredRun | undefined,
   context: Context,
   session: Session,
@@ -307,6 +312,7 @@ async function startingModel(
     return chosen;
   }
   if (size === undefined && session.model !== undefined) return session.model;
+  if (size === undefined && ofPhotographs(dataset)) return publishedStart(dataset, seed, context);
   if (size === undefined && recipe !== "scenes-pretrain" && shippedModels().includes(encoders)) {
     context.note(`starting from the pretrained encoders ${encoders} (--size starts from random weights)`);
     return wantModel({ checkpoint: encoders }, context, session);
@@ -315,9 +321,40 @@ async function startingModel(
   return buildModel({ size: size ?? "small", ...(seed === undefined ? {} : { seed }) });
 }
 
-/** Weights that come out of the pretraining are not pretrained again: the stage after it is meant. Else the model's own recipe. */
-export function nextRecipe({ recipe, source }: Pick<Model, "recipe" | "source">): string | undefined {
-  return recipe === "scenes-pretrain" && source !== undefined ? "scenes-contrast" : undefined;
+/** The sets that the published code trains on. */
+function ofPhotographs({ name }: Dataset): boolean {
+  return name === "flickr30k" || name === "coco";
+}
+
+/** A new model over the encoders that the published code loads by itself. Throws an AmsError that says how to get them where they are not here. */
+async function publishedStart(dataset: Dataset, seed: number | undefined, context: Context): Promise<Model> {
+  const { vision, text } = publishedEncoders;
+  const { findWeights, hubCache } = await import("../../model/weights/hub.js");
+  try {
+    findWeights(vision, "--vision");
+    findWeights(text, "--text");
+  } catch (cause) {
+    throw new AmsError(
+      `a training on ${dataset.name} starts from encoders pretrained on photographs, and none are given`,
+      {
+        where: `ams train without --checkpoint (${vision} and ${text} are not both in ${hubCache()})`,
+        hint: `fetch them once: hf download ${vision} and hf download ${text}; or name yours: ams build --vision DIR --text DIR --out ams-start, then train --checkpoint ams-start; --size starts from random weights`,
+        cause,
+      },
+    );
+  }
+  context.note(`starting from the pretrained encoders ${vision} and ${text} (--checkpoint chooses others)`);
+  const { buildModel } = await import("../../model/build.js");
+  return buildModel({ ...publishedEncoders, ...(seed === undefined ? {} : { seed }) });
+}
+
+/**
+ * Weights that come out of the scenes' pretraining are not pretrained again: the stage after it is meant, on photographs the published
+ * training. Else (undefined) the model's own recipe.
+ */
+export function nextRecipe({ recipe, source }: Pick<Model, "recipe" | "source">, dataset: Dataset): string | undefined {
+  if (recipe !== "scenes-pretrain" || source === undefined) return undefined;
+  return ofPhotographs(dataset) ? "ams-published" : "scenes-contrast";
 }
 
 const keptOptions = [
