@@ -1,6 +1,7 @@
 /** %npm: packages for the notebook, installed beside it. */
 import { existsSync } from "node:fs";
 import path from "node:path";
+import { npmCommand } from "../npmCommand.js";
 import { splitWords } from "./options.js";
 import { userError } from "./plugins.js";
 import { runShell } from "./shell.js";
@@ -17,7 +18,7 @@ export async function runNpm(args: string, folder: string, packageRoot: string, 
   if (command === undefined) throw userError("%npm needs a command", npmUsage, "%npm");
   const installs = ["install", "i", "add", "update", "uninstall", "remove", "rm", "ci"].includes(command);
   const quiet = installs ? " --no-audit --no-fund" : "";
-  await runShell(`npm ${args.trim()}${quiet}`, signal, { cwd: projectOf(folder, packageRoot) });
+  await runShell(`${npmCommand()} ${args.trim()}${quiet}`, signal, { cwd: projectOf(folder, packageRoot) });
 }
 
 function projectOf(folder: string, packageRoot: string): string {

@@ -1,5 +1,8 @@
 /** LanceDB (npm `@lancedb/lancedb`), the embedded vector store, loaded when an index is used and never before. */
 import type { Table } from "apache-arrow";
+import { existsSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { npmCommand } from "../../kernel/npmCommand.js";
 import { AmsError } from "../errors.js";
 import { packageRoot } from "../paths.js";
 
@@ -37,6 +40,22 @@ interface Lance {
 }
 
 /**
+ * The line that puts the package where the one in `root` finds it: into a clone, among the packages of a project or of all users, or beside
+ * it in a wheel (whose Node brings the npm). Its packages of other makers have install scripts that are not needed.
+ */
+export function lanceInstallation(root = packageRoot(), npm = npmCommand()): string {
+  const around = path.dirname(root);
+  const { optionalDependencies = {} } = JSON.parse(readFileSync(path.join(root, "package.json"), "utf8")) as {
+    optionalDependencies?: Record<string, string>;
+  };
+  const install = `install --ignore-scripts @lancedb/lancedb@${optionalDependencies["@lancedb/lancedb"] ?? "latest"}`;
+  if (existsSync(path.join(around, "launch.py"))) return `${npm} ${install} --prefix "${around}"`;
+  if (path.basename(around) !== "node_modules") return `npm install --include=optional --prefix "${root}"`;
+  const project = path.dirname(around);
+  return `npm ${install} ${existsSync(path.join(project, "package.json")) ? `--prefix "${project}"` : "--global"}`;
+}
+
+/**
  * Loads the package. Throws an AmsError where it is not installed or has no binary for this machine (macOS on Intel, 32-bit systems); all but the
  * stored index works without it.
  */
@@ -48,7 +67,7 @@ export async function loadLance(load: (name: string) => Promise<unknown> = (name
     const reason = cause instanceof Error ? (cause.message.split("\n")[0] ?? "") : String(cause);
     throw new AmsError(`the vector store of the index cannot be loaded: ${reason}`, {
       where: `npm package @lancedb/lancedb on ${process.platform} ${process.arch}, Node ${process.versions.node}`,
-      hint: `run "npm install --include=optional" in ${packageRoot()} (it comes for Linux, Windows and macOS on Apple chips); searching without --index works meanwhile`,
+      hint: `${lanceInstallation()} (it comes for Linux, Windows and macOS on Apple chips); searching without --index works meanwhile`,
       cause,
     });
   }

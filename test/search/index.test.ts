@@ -37,7 +37,8 @@ import {
   type IndexOptions,
 } from "../../src/search/index.js";
 import { linkWords, placeName, strongestLinks } from "../../src/search/links.js";
-import { loadLance } from "../../src/search/lance.js";
+import { npmCommand } from "../../kernel/npmCommand.js";
+import { lanceInstallation, loadLance } from "../../src/search/lance.js";
 import { lockIndex, openStore } from "../../src/search/store.js";
 import { colours, makeSample, type Sample } from "../evaluate/sample.js";
 
@@ -310,6 +311,33 @@ describe("an index is refused", () => {
   test("with one clear error where LanceDB has no binary", async () => {
     const missing = (): Promise<never> => Promise.reject(new Error("Cannot find native binding.\nmore"));
     await assert.rejects(loadLance(missing), threeLines(/cannot be loaded: Cannot find native binding\.\n[^]*@lancedb\/lancedb[^]*npm install/)); // prettier-ignore
+  });
+
+  test("with the command that installs it there: in a clone, a project, for all users, beside a wheel", () => {
+    const folder = newFolder();
+    const put = (...parts: string[]): string => {
+      const root = path.join(folder, ...parts);
+      mkdirSync(root, { recursive: true });
+      const optionalDependencies = { "@lancedb/lancedb": "1.2.3" };
+      writeFileSync(path.join(root, "package.json"), JSON.stringify({ optionalDependencies }));
+      return root;
+    };
+    const clone = put("clone");
+    assert.equal(lanceInstallation(clone), `npm install --include=optional --prefix "${clone}"`);
+    const install = "install --ignore-scripts @lancedb/lancedb@1.2.3";
+    assert.equal(lanceInstallation(put("lib", "node_modules", "ams-notebook")), `npm ${install} --global`);
+    const project = put("project");
+    const inProject = put("project", "node_modules", "ams-notebook");
+    assert.equal(lanceInstallation(inProject), `npm ${install} --prefix "${project}"`);
+    const wheel = put("ams_notebook", "package");
+    writeFileSync(path.join(folder, "ams_notebook", "launch.py"), "");
+    const program = path.join(folder, "node_modules", "npm", "bin", "npm-cli.js");
+    mkdirSync(path.dirname(program), { recursive: true });
+    writeFileSync(program, "");
+    const npm = npmCommand(path.join(folder, "node.exe"));
+    assert.equal(npm, `"${path.join(folder, "node.exe")}" "${program}"`);
+    assert.equal(lanceInstallation(wheel, npm), `${npm} ${install} --prefix "${path.dirname(wheel)}"`);
+    assert.equal(npmCommand(path.join(folder, "no", "node")), "npm");
   });
 
   test("for a folder without pictures", () => {
