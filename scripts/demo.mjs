@@ -9,7 +9,7 @@ const tour = path.join(root, "notebooks", "00-tour.ipynb");
 const out = path.join(root, "out");
 const executed = path.join(out, "00-tour.ipynb");
 const page = path.join(out, "00-tour.html");
-const results = path.join(out, "tour-results.json");
+const results = path.join(root, "notebooks", "out", "tour-results.json"); // beside the tour, wherever that is copied
 
 await main(async () => {
   const started = Date.now();
@@ -17,7 +17,7 @@ await main(async () => {
   await setUp();
   console.log(
     `\n${bold("Executing notebooks/00-tour.ipynb")}` +
-      dim(" (some three to five minutes; the training takes two of them)"),
+      dim(" (some five minutes on two cores, the longest part a training)"),
   );
   mkdirSync(environment().IPYTHONDIR, { recursive: true }); // IPython warns when its folder is not there
   rmSync(results, { force: true });

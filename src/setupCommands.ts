@@ -117,7 +117,8 @@ const lab = defineCommand({
 const notebooks = defineCommand({
   name: "notebooks",
   summary: "copy the notebooks that explain everything, the tour first",
-  about: "Copies them into a folder of yours, where they can be changed. Files that are there already are left alone.",
+  about:
+    "Copies them into a folder of yours, where they can be changed, and says where the documents lie that they name. Files that are there already are left alone.",
   options: {
     folder: option(z.string().default("ams-notebooks"), { help: "where to", value: "FOLDER", complete: "folder" }),
   },
@@ -133,7 +134,8 @@ const notebooks = defineCommand({
     const fresh = names.filter((name) => !existsSync(path.join(to, name)));
     for (const name of fresh) await copyFile(path.join(from, name), path.join(to, name));
     const kept = names.length - fresh.length;
-    return `${String(fresh.length)} notebooks copied to ${to}${kept > 0 ? `, ${String(kept)} were there already` : ""}`;
+    const copied = `${String(fresh.length)} notebooks copied to ${to}${kept > 0 ? `, ${String(kept)} were there already` : ""}`;
+    return `${copied}; the documents that they name are in ${path.join(packageRoot(), "docs")}`;
   },
   json: (text) => ({ notebooks: text }),
 });

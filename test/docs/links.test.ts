@@ -46,6 +46,14 @@ function brokenLinks(page: string, text: string): string[] {
 describe("links of the documents", () => {
   for (const page of pages) test(page, () => assert.deepEqual(brokenLinks(page, textOf(page)), []));
 
+  for (const name of readdirSync(path.join(root, "notebooks", "source")))
+    test(`notebooks/${name}, also in a copy of the notebooks alone`, () => {
+      const text = textOf(`notebooks/source/${name}`);
+      assert.deepEqual(brokenLinks(`notebooks/${name}`, text), []);
+      assert.doesNotMatch(withoutCode(text), /\]\(\.\.\//, "name the file in backquotes instead");
+      assert.doesNotMatch(text, /"\.\.\/|'\.\.\//, "what a cell writes stays in the notebook's folder");
+    });
+
   test("a link into nothing is found", () => {
     const text = "[a](docs/nothing.md) [b](#nothing) [c](docs/kernel.md#nothing) [d](docs/kernel.md) `[e](none.md)`";
     assert.deepEqual(brokenLinks("README.md", text), ["docs/nothing.md", "#nothing", "docs/kernel.md#nothing"]);

@@ -226,7 +226,7 @@ print(len(notebook.cells), "R@1" in str(notebook.cells[-1].outputs))
       // The one that it shows on purpose, and behind it the last cell, which writes what was reached.
       assert.equal(errors.length, 1, errors.join("\n"));
       assert.match(errors[0]!, /did you mean --epochs/);
-      assert.ok(existsSync(path.join(work, "out", "tour-results.json")));
+      assert.ok(existsSync(path.join(work, "notebooks", "out", "tour-results.json")));
     });
   });
 });

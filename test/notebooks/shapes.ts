@@ -12,6 +12,8 @@ export interface Cell {
   outputs?: Output[];
   metadata?: { tags?: string[] };
 }
+/** A text as notebooks store it: one, or its lines. */
+type Stored = string | string[] | undefined;
 interface Titled {
   title?: { text?: string } | string;
 }
@@ -45,7 +47,9 @@ function shapesOf({ outputs = [] }: Cell): Set<string> {
 
 /** A bar of progress comes where the work takes long, e.g. where scenes are not drawn yet. */
 function isBar({ output_type, data = {} }: Output): boolean {
-  return output_type === "display_data" && /^<div[^>]*><span[^]*;width:[\d.]+%/.test(textOf(data["text/html"]));
+  return (
+    output_type === "display_data" && /^<div[^>]*><span[^]*;width:[\d.]+%/.test(textOf(data["text/html"] as Stored))
+  );
 }
 
 function shapeOf({ output_type, name, ename, data = {} }: Output): string {
@@ -53,7 +57,7 @@ function shapeOf({ output_type, name, ename, data = {} }: Output): string {
   if (output_type === "error") return `error ${ename}`;
   const parts = Object.keys(data).sort();
   if (plotly in data) parts.push(figureShape(data[plotly] as Parameters<typeof figureShape>[0]));
-  const headers = headersOf(textOf(data["text/html"]));
+  const headers = headersOf(textOf(data["text/html"] as Stored));
   if (headers.length > 0) parts.push(`columns ${headers.join(" | ")}`);
   return `${output_type}: ${parts.join(", ")}`;
 }
@@ -77,8 +81,7 @@ function titleOf({ title = "" }: Titled): string {
   return withoutNumbers(typeof title === "string" ? title : (title.text ?? ""));
 }
 
-/** A text as notebooks store it: one, or its lines. */
-function textOf(stored: unknown): string {
+function textOf(stored: Stored): string {
   return [stored ?? ""].flat().join("");
 }
 

@@ -9,7 +9,7 @@ interface Measured {
   padShare: number;
   collisions: { formula: number; drawn: number }[];
   quirks: { name: string; moved: number }[];
-  checkpoint: Record<"kept" | "lost", { weights: number[]; rsum: number }>;
+  checkpoint: { lost: string; weights: number[]; thresholds: { safe: number }; difference: number }[];
   resumed: Record<string, { step: number; learningRate: number; loss: number }[]>;
   runs: string[];
 }
@@ -31,8 +31,12 @@ test("03-training measures collapse, batches and quirks", async (t) => {
   assert.equal(moved["all as published"], 0, "published, the text's first projection gets no gradient");
   assert.equal(moved["sameImageNegatives"], 0);
   assert.ok(moved["firstScaleText"]! > 0 && moved["all put right"]! > 0);
-  assert.ok(checkpoint.kept.weights.some((weight) => weight !== 1));
-  assert.deepEqual(checkpoint.lost.weights, [1, 1, 1, 1, 1, 1]);
+  const [whole, noWeights, noThresholds] = checkpoint;
+  const ones = [1, 1, 1, 1, 1, 1];
+  assert.deepEqual(checkpoint.map(({ lost }) => lost), ["nothing", "restoreScaleWeights", "restoreThresholds"]); // prettier-ignore
+  assert.ok(whole!.weights.some((weight) => weight !== 1) && whole!.thresholds.safe > 0.3 && whole!.difference === 0);
+  assert.deepEqual([noWeights!.weights, noWeights!.thresholds], [ones, whole!.thresholds], "one quirk at a time");
+  assert.deepEqual([noThresholds!.weights, noThresholds!.thresholds.safe], [whole!.weights, 0], "one quirk at a time");
   assert.deepEqual(resumed["corrected"], resumed["without a stop"]);
   const rates = (name: string): number[] => resumed[name]!.map(({ learningRate }) => learningRate);
   assert.ok(rates("corrected")[3]! < rates("corrected")[0]! / 5, "the rate falls after the first epoch");
