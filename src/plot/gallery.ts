@@ -7,6 +7,21 @@ import { galleryHtml } from "./galleryHtml.js";
 import { gallerySvg, markOf } from "./gallerySvg.js";
 import { thumbnail, type Picture, type Thumbnail } from "./raster.js";
 
+/** How a frame in a picture is drawn. */
+export interface GalleryFrame {
+  colour: string;
+  dash: keyof typeof dashArrays;
+}
+
+/** Of SVG, by the names of CSS. */
+export const dashArrays = { solid: "none", dashed: "7 4", dotted: "2 3" };
+
+/** A remark on a hit, in a line of its own; with a frame it explains that frame of the picture. */
+export interface GalleryMark {
+  text: string;
+  frame?: GalleryFrame;
+}
+
 /** A picture or text in a row of a gallery. */
 export interface GalleryHit {
   image?: Picture;
@@ -16,6 +31,7 @@ export interface GalleryHit {
   score: number;
   /** Whether it belongs to the query; undefined where nobody knows. */
   right?: boolean;
+  marks?: readonly GalleryMark[];
 }
 
 /** A query with what was found for it. */
@@ -35,7 +51,13 @@ export interface GalleryView {
     text: string | undefined;
     picture: Thumbnail | undefined;
     note: string | undefined;
-    hits: { text: string | undefined; picture: Thumbnail | undefined; score: number; right: boolean | undefined }[];
+    hits: {
+      text: string | undefined;
+      picture: Thumbnail | undefined;
+      score: number;
+      right: boolean | undefined;
+      marks: readonly GalleryMark[];
+    }[];
   }[];
 }
 
@@ -53,9 +75,10 @@ export async function galleryFigure({ title, rows }: { title: string; rows: read
       rows: rows.map(({ query, hits, note }) => ({
         query: "text" in query ? query.text : nameOf(query.image),
         note,
-        hits: hits.map(({ image, name, text, score, right }) => ({
+        hits: hits.map(({ image, name, text, score, right, marks }) => ({
           image: name ?? (image === undefined ? undefined : nameOf(image)),
           text,
+          ...(marks === undefined ? {} : { marks: marks.map((mark) => mark.text) }),
           score: Number.isFinite(score) ? score : null,
           right,
         })),
@@ -75,7 +98,9 @@ export async function galleryView(title: string, rows: readonly GalleryRow[], si
       picture: await small("image" in query ? query.image : undefined),
       note,
       hits: await Promise.all(
-        hits.map(async ({ image, text, score, right }) => ({ text, picture: await small(image), score, right })),
+        hits.map(async ({ image, text, score, right, marks = [] }) => {
+          return { text, picture: await small(image), score, right, marks };
+        }),
       ),
     });
   }
@@ -142,8 +167,8 @@ function textOf(title: string, rows: readonly GalleryRow[]): string {
   const lines = rows.flatMap(({ query, hits, note }) => [
     `\n${"text" in query ? `"${query.text}"` : path.basename(nameOf(query.image))}${note === undefined ? "" : ` (${note})`}`,
     ...hits.map(
-      ({ image, name, text, score, right }, i) =>
-        `  ${String(i + 1)}. ${markOf(right)}${score.toFixed(3)}  ${[name ?? (image === undefined ? "" : path.basename(nameOf(image))), text ?? ""].filter((t) => t !== "").join("  ")}`,
+      ({ image, name, text, score, right, marks = [] }, i) =>
+        `  ${String(i + 1)}. ${markOf(right)}${score.toFixed(3)}  ${[name ?? (image === undefined ? "" : path.basename(nameOf(image))), text ?? "", marks.map((mark) => mark.text).join(", ")].filter((t) => t !== "").join("  ")}`,
     ),
   ]);
   return [title, ...(rows.length === 0 ? ["no queries"] : lines)].join("\n");

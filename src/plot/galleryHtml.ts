@@ -38,20 +38,27 @@ function rowHtml(row: Row, side: number): string {
   );
 }
 
-function pictureHit({ picture, score, right, text }: Hit, index: number, side: number): string {
+function pictureHit({ picture, score, right, text, marks }: Hit, index: number, side: number): string {
   const image = picture === undefined ? "" : pictureHtml(picture, `hit ${String(index + 1)}`, right === true, side);
   const caption =
     text === undefined
       ? ""
       : `<div style="${small};width:${String(side)}px;white-space:normal">${escapeHtml(text)}</div>`;
-  return `<td style="${plainCell}">${image}<div style="font-size:12.5px">${scoreHtml(score, right)}</div>${caption}</td>`;
+  const remarks = marks.map(({ text: mark, frame }) => {
+    const line = frame === undefined ? "" : `border-bottom:3px ${frame.dash} ${frame.colour};`;
+    return `<div style="font-size:11.5px;width:${String(side)}px;white-space:normal"><span style="${line}">${escapeHtml(mark)}</span></div>`;
+  });
+  return `<td style="${plainCell}">${image}<div style="font-size:12.5px">${scoreHtml(score, right)}</div>${caption}${remarks.join("")}</td>`;
 }
 
-function captionHit({ score, right, text }: Hit): string {
+function captionHit({ score, right, text, marks }: Hit): string {
   const caption = escapeHtml(text ?? "");
+  const remark = escapeHtml(marks.map((mark) => mark.text).join(", "));
   return (
     `<div><span style="display:inline-block;min-width:70px;font-size:12.5px">${scoreHtml(score, right)}</span>` +
-    `${right === true ? `<b>${caption}</b>` : caption}</div>`
+    (right === true ? `<b>${caption}</b>` : caption) +
+    (remark === "" ? "" : `<div style="${small};margin-left:74px">${remark}</div>`) +
+    "</div>"
   );
 }
 

@@ -1,6 +1,6 @@
 /** The gallery of hits as SVG: a row a query; pictures side by side, captions below each other. */
 import { escapeHtml } from "../display.js";
-import type { GalleryView } from "./gallery.js";
+import { dashArrays, type GalleryMark, type GalleryView } from "./gallery.js";
 import { dim, fontFamily, ink, paper, right as rightColour, wrong } from "./palette.js";
 import type { Thumbnail } from "./raster.js";
 import { fitText, textWidth, wrapText } from "./textWidth.js";
@@ -45,23 +45,32 @@ export function markOf(right: boolean | undefined): string {
   return right === undefined ? "" : right ? "✓ " : "✗ ";
 }
 
-function rowSvg(row: Row, top: number, width: number): { svg: string; height: number } {
+interface Drawn {
+  svg: string;
+  height: number;
+}
+
+function rowSvg(row: Row, top: number, width: number): Drawn {
   const left = margin + queryWidth + 16;
   const query = querySvg(row, top);
   const pictures = row.hits.some((hit) => hit.picture !== undefined);
-  const captioned = pictures && row.hits.some((hit) => hit.text !== undefined);
   const scores = row.hits.map((hit) => hit.score).filter((score) => Number.isFinite(score));
   const [low, high] = [Math.min(0, ...scores), Math.max(0, ...scores)];
-  const hits = row.hits.map((hit, i) =>
-    pictures
+  const share = (score: number): number => (high > low ? (score - low) / (high - low) : 0);
+  let y = top;
+  const hits = row.hits.map((hit, i) => {
+    const drawn = pictures
       ? pictureHit(hit, left + i * (side + gap), top)
-      : captionHit(hit, left, top + i * lineHeight, width - margin, high > low ? (hit.score - low) / (high - low) : 0),
-  );
-  const height = pictures ? side + 24 + (captioned ? 34 : 0) : row.hits.length * lineHeight;
-  return { svg: `<g class="query">${query.svg}${hits.join("")}</g>`, height: Math.max(height, query.height) + 20 };
+      : captionHit(hit, left, y, width - margin, share(hit.score));
+    if (!pictures) y += drawn.height;
+    return drawn;
+  });
+  const height = pictures ? Math.max(...hits.map((hit) => hit.height)) : y - top;
+  const svg = `<g class="query">${query.svg}${hits.map((hit) => hit.svg).join("")}</g>`;
+  return { svg, height: Math.max(height, query.height) + 20 };
 }
 
-function querySvg({ text: query, picture, note }: Row, top: number): { svg: string; height: number } {
+function querySvg({ text: query, picture, note }: Row, top: number): Drawn {
   const lines = query === undefined ? [] : wrapText(query, queryWidth, 14, 6);
   const above = picture === undefined ? lines.length * 19 : side;
   const svg =
@@ -71,34 +80,55 @@ function querySvg({ text: query, picture, note }: Row, top: number): { svg: stri
   return { svg, height: above + 24 };
 }
 
-function pictureHit({ picture, score, right, text: caption }: Hit, x: number, top: number): string {
+/** The most lines that a text below a picture takes. */
+const mostLines = 4;
+
+function pictureHit({ picture, score, right, text: caption, marks }: Hit, x: number, top: number): Drawn {
   const frame =
     right === true
       ? `<rect class="right" x="${n(x - 2.5)}" y="${n(top - 2.5)}" width="${n(side + 5)}" height="${n(side + 5)}" fill="none" stroke="${rightColour}" stroke-width="5"/>`
       : "";
-  const lines = caption === undefined ? [] : wrapText(caption, side, 11, 2);
-  return (
+  const lines = caption === undefined ? [] : wrapText(caption, side, 11, mostLines);
+  let y = top + side + 34 + lines.length * 15;
+  let remarks = "";
+  for (const mark of marks) {
+    const drawn = markSvg(mark, x, y);
+    remarks += drawn.svg;
+    y += drawn.height;
+  }
+  const svg =
     (picture === undefined ? "" : pictureSvg(picture, x, top)) +
     frame +
     scoreSvg(x, top + side + 18, score, right) +
-    lines.map((line, i) => text(x, top + side + 34 + i * 15, line, 11, dim)).join("")
-  );
+    lines.map((line, i) => text(x, top + side + 34 + i * 15, line, 11, dim)).join("") +
+    remarks;
+  return { svg, height: lines.length + marks.length === 0 ? side + 24 : y - top - 6 };
 }
 
-function captionHit(hit: Hit, x: number, top: number, end: number, share: number): string {
+/** The line of a frame as it is in the picture, then the text that it stands for. */
+function markSvg({ text: mark, frame }: GalleryMark, x: number, y: number): Drawn {
+  const sample = frame === undefined ? 0 : 26;
+  const line =
+    frame === undefined
+      ? ""
+      : `<line x1="${n(x)}" x2="${n(x + 21)}" y1="${n(y - 4)}" y2="${n(y - 4)}" stroke="${frame.colour}" stroke-width="2.5" stroke-dasharray="${dashArrays[frame.dash]}"/>`;
+  const lines = wrapText(mark, side - sample, 11, 2);
+  const words = lines.map((part, i) => text(x + sample, y + i * 15, part, 11, dim)).join("");
+  return { svg: line + words, height: 15 * lines.length };
+}
+
+function captionHit(hit: Hit, x: number, top: number, end: number, share: number): Drawn {
   const left = x + 150;
-  return (
-    `<rect x="${n(x + 78)}" y="${n(top + 6)}" width="${n(Math.max(0, 60 * (Number.isFinite(share) ? share : 0)))}" height="10" fill="${hit.right === true ? rightColour : "#b8b8b8"}"/>` +
+  const bold = hit.right === true;
+  const caption = wrapText(hit.text ?? "", (end - left) / (bold ? 1.12 : 1), 14, 2);
+  const marks = wrapText(hit.marks.map((mark) => mark.text).join(", "), end - left, 11, 2);
+  const below = top + 16 + 18 * Math.max(0, caption.length - 1);
+  const svg =
+    `<rect x="${n(x + 78)}" y="${n(top + 6)}" width="${n(Math.max(0, 60 * (Number.isFinite(share) ? share : 0)))}" height="10" fill="${bold ? rightColour : "#b8b8b8"}"/>` +
     scoreSvg(x, top + 16, hit.score, hit.right) +
-    text(
-      left,
-      top + 16,
-      fitText(hit.text ?? "", end - left, 14, hit.right === true),
-      14,
-      ink,
-      hit.right === true ? `font-weight="bold"` : "",
-    )
-  );
+    caption.map((line, i) => text(left, top + 16 + 18 * i, line, 14, ink, bold ? `font-weight="bold"` : "")).join("") +
+    marks.map((line, i) => text(left, below + 15 * (i + 1), line, 11, dim)).join("");
+  return { svg, height: below - top - 16 + lineHeight + 15 * marks.length };
 }
 
 function scoreSvg(x: number, y: number, score: number, right: boolean | undefined): string {

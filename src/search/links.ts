@@ -38,8 +38,19 @@ export function linkWords(model: Model, text: string): LinkWords {
   return { text, scales, length: tokens.lengths[0]! };
 }
 
+/** English words that say little by themselves: articles, pronouns, prepositions, conjunctions, forms of to be, to have and to do. */
+const littleWords = new Set(
+  (
+    "a an the this that these those some any each every no not its his her their our your my it he she they we you i who whom which what " +
+    "him them us me itself one's there here of in on at to by for from with without into onto over under above below up down off out near " +
+    "beside between behind through across along around against during before after about as than like and or but nor so if while " +
+    "when where because is are was were be been being am has have had having do does did doing will would can could may might very " +
+    "too also just other another"
+  ).split(" "),
+);
+
 /**
- * The `count` words with the strongest region, strongest first. `features` [R, F] per scale are those of the scorer (`isNarrower`). [CLS], [SEP] and punctuation
+ * The `count` words with the strongest region, strongest first, little words (`littleWords`) after all others. `features` [R, F] per scale are those of the scorer (`isNarrower`). [CLS], [SEP] and punctuation
  * are no words here, and the class token is no region.
  */
 export function strongestLinks(
@@ -78,10 +89,12 @@ export function strongestLinks(
     } else links.push({ place: w, word: text.slice(...span), span: [...span], ...link });
   }
   return links
-    .sort((a, b) => b.similarity - a.similarity)
+    .sort((a, b) => Number(isLittle(a)) - Number(isLittle(b)) || b.similarity - a.similarity)
     .slice(0, count)
     .map(({ word, span, similarity, box }) => ({ word, span, similarity, box }));
 }
+
+const isLittle = ({ word }: Link): boolean => littleWords.has(word.toLowerCase());
 
 /** "upper left", "middle", "right" of a box in a picture. */
 export function placeName({ x, y, width, height }: Link["box"]): string {

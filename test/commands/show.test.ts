@@ -90,7 +90,7 @@ describe("the training display", () => {
             text: "A cake",
             picture: undefined,
             note: "right answer at rank 2 of 100",
-            hits: [false, true].map((right) => ({ text: undefined, picture: thumbnail, score: 1, right })),
+            hits: [false, true].map((right) => ({ text: undefined, picture: thumbnail, score: 1, right, marks: [] })),
           },
         ],
       },
@@ -123,13 +123,16 @@ describe("the training display", () => {
 
   test("escapes names, captions and remarks in HTML", () => {
     const row = { text: evil, picture: undefined, note: evil, hits: [] };
-    const rows = [row, { ...row, hits: [{ text: evil, picture: thumbnail, score: 1, right: true }] }];
+    const rows = [
+      row,
+      { ...row, hits: [{ text: evil, picture: thumbnail, score: 1, right: true, marks: [{ text: evil }] }] },
+    ];
     const validation = { label: evil, done: 1, total: 2 };
     const changes = { name: evil, recipe: evil, status: "evaluating" as const, validation };
     const { html } = bundle({ ...changes, samples: { title: evil, id: "", rows } });
     assert.doesNotMatch(html, /<img src=x/);
     assert.equal(readHtml(html).querySelectorAll("[onerror]").length, 0);
-    assert.equal(html.split("&#60;img src=x").length - 1, 9);
+    assert.equal(html.split("&#60;img src=x").length - 1, 10);
   });
 });
 

@@ -36,6 +36,7 @@ import {
   type Indexed,
   type IndexOptions,
 } from "../../src/search/index.js";
+import { framesSvg, hitsFigure } from "../../src/search/hits.js";
 import { linkWords, placeName, strongestLinks } from "../../src/search/links.js";
 import { npmCommand } from "../../kernel/npmCommand.js";
 import { lanceInstallation, loadLance } from "../../src/search/lance.js";
@@ -475,8 +476,9 @@ async function killedAfter(images: number, args: string[]): Promise<void> {
 }
 
 describe("the strongest links", () => {
-  test("are the words and regions of the largest similarities", async () => {
+  test("are the words and regions of the largest similarities, little words last", async () => {
     const text = "a pink square on the left";
+    const little = (word: string): number => Number(["a", "on", "the"].includes(word));
     const pixels = await loadPixels([items[4]!.image], model.config.image.pixels);
     const side = model.config.image.pixels;
     const features = tf.tidy(() => encodeImages(model, tf.tensor4d(pixels, [1, 3, side, side])));
@@ -493,14 +495,16 @@ describe("the strongest links", () => {
         const best = Math.max(...regions);
         return { word, best, at: regions.indexOf(best) };
       })
-      .sort((a, b) => b.best - a.best)
-      .slice(0, 3);
+      .sort((a, b) => little(a.word) - little(b.word) || b.best - a.best);
     const grid = Math.sqrt(seen[0]!.length - 1);
     assert.ok(isNarrower(model), "the scorer takes the features before their projection");
     const unprojected = tf.tidy(() => encodeUnprojected(model, tf.tensor4d(pixels, [1, 3, side, side])));
     const kept = unprojected.map((f) => f.dataSync<"float32">());
-    const links = strongestLinks(model, kept, linkWords(model, text));
+    const links = strongestLinks(model, kept, linkWords(model, text), 6);
     assert.deepEqual(links.map(({ word }) => word), expected.map(({ word }) => word)); // prettier-ignore
+    assert.deepEqual(strongestLinks(model, kept, linkWords(model, text)), links.slice(0, 3));
+    const shouted = strongestLinks(model, kept, linkWords(model, "THE ON left"), 1);
+    assert.deepEqual(shouted.map(({ word }) => word), ["left"]); // prettier-ignore
     links.forEach(({ similarity: found, box, span, word }, i) => {
       assert.ok(Math.abs(found - expected[i]!.best) < 1e-5);
       assert.deepEqual([box.x * grid, box.y * grid], [expected[i]!.at % grid, Math.floor(expected[i]!.at / grid)]);
@@ -512,6 +516,52 @@ describe("the strongest links", () => {
   test("name places as people do", () => {
     const at = (x: number, y: number): string => placeName({ x: x - 0.05, y: y - 0.05, width: 0.1, height: 0.1 });
     assert.deepEqual([at(0.1, 0.1), at(0.5, 0.5), at(0.5, 0.9), at(0.9, 0.5), at(0.9, 0.1)], ["upper left", "middle", "bottom", "right", "upper right"]); // prettier-ignore
+  });
+
+  test("have frames of different kinds that do not lie on each other, within the picture", () => {
+    const box = { x: 0.5, y: 0.5, width: 0.0625, height: 0.0625 };
+    const boxes = [box, { ...box, x: 0.5 + 0.0625 }, box, { ...box, x: 0.1 }];
+    const links = boxes.map((of, i) => ({ word: String(i), span: [0, 1] as [number, number], similarity: 1 - i / 10, box: of })); // prettier-ignore
+    const attributes = (svg: string, name: string): number[] =>
+      Array.from(svg.matchAll(new RegExp(`<rect[^>]* ${name}="(-?[\\d.]+)"[^>]*stroke-dasharray`, "g")), ([, v]) => Number(v)); // prettier-ignore
+    const svg = framesSvg(links, { width: 256, height: 256 });
+    const [x, y, w] = ["x", "y", "width"].map((name) => attributes(svg, name).reverse()); // the strongest is drawn last
+    assert.deepEqual(
+      [x, y],
+      [
+        [128, 144 - 4, 128 - 8, 25.6],
+        [128, 124, 120, 128],
+      ],
+    );
+    assert.deepEqual(w, [16, 24, 32, 16]);
+    const styles = new Set(Array.from(svg.matchAll(/stroke="(#[0-9a-f]{6})" [^/]*stroke-dasharray="([^"]+)"/g), ([, colour, dash]) => `${colour!} ${dash!}`)); // prettier-ignore
+    assert.equal(styles.size, 3);
+    assert.equal(svg.match(/<circle/g)?.length, 1 + 2 + 3 + 4);
+    const corner = links.map((link) => ({ ...link, box: { x: 0, y: 0.9375, width: 0.0625, height: 0.0625 } }));
+    const edge = framesSvg(corner, { width: 256, height: 256 });
+    assert.ok(attributes(edge, "x").every((at) => at >= 2));
+    attributes(edge, "y").forEach((at, i) => assert.ok(at + attributes(edge, "height")[i]! <= 254));
+  });
+
+  test("have room in the picture: every word and number is there, with the line of its frame", async () => {
+    const text = "a yellow square";
+    const found = await search(model, items, { text }, 3, silentContext);
+    const { "text/html": html, "text/plain": plain } = await found[displaySymbol]();
+    const { svg } = await hitsFigure(found);
+    const drawn = svg.replace(/<desc>[^]*?<\/desc>/, "");
+    found.hits.forEach(({ links, item }) => {
+      links.forEach(({ word, similarity }, i) => {
+        const mark = `${"\u25cf".repeat(i + 1)} ${word} ${similarity.toFixed(2)}`;
+        for (const form of [drawn, String(html), plain]) assert.ok(form.includes(mark), `${mark} of ${item.id}`);
+      });
+    });
+    assert.equal(drawn.match(/<line [^>]*stroke-dasharray="(none|7 4|2 3)"/g)?.length, 9);
+    const captions = await search(model, items, { image: items[0]!.image }, 3, silentContext);
+    const own = (await hitsFigure(captions)).svg.replace(/<desc>[^]*?<\/desc>/, "");
+    for (const { caption, links } of captions.hits) {
+      assert.ok(own.includes(`>${caption!}</text>`), "the caption stands alone in its line");
+      for (const { word, similarity } of links) assert.match(own, new RegExp(`${word} [a-z ]+ ${similarity.toFixed(2)}`)); // prettier-ignore
+    }
   });
 
   test("are shown with their words escaped, and marked in the pictures", async () => {
