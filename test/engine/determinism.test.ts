@@ -10,7 +10,7 @@ import { missing } from "./setup.js";
 for (const [size, engine, steps] of [
   ["tiny", "native", 50],
   ["tiny", "wasm", 12],
-  ["small", "native", 12],
+  ["small", "native", 50],
 ] as const) {
   test(`${steps} training steps of the ${size} size have the same losses in another process (${engine})`, async (t) => {
     const reason = await missing(engine);

@@ -34,14 +34,14 @@ async function tinyLosses(engine: EngineName, steps: number): Promise<number[]> 
   return losses;
 }
 
-/** Whole training steps of 16 pairs on two threads: arrays so large that the threads share them and that formulas are compiled. */
+/** Whole training steps of 8 pairs on two threads: arrays so large that the threads share them and that formulas are compiled. */
 async function smallLosses(engine: EngineName, steps: number): Promise<number[]> {
   await startEngine(engine, { threads: 2 });
   const state = trainingOfNumbers(smallSize);
   const { signal } = new AbortController();
   const losses: number[] = [];
   for (let step = 0; step < steps; step++) {
-    const record = await trainStep(state, batchOfNumbers(smallSize, 16, step), "run", { signal });
+    const record = await trainStep(state, batchOfNumbers(smallSize, 8, step), "run", { signal });
     losses.push(record?.loss ?? NaN);
   }
   return losses;
