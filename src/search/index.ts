@@ -6,6 +6,7 @@ export {
   buildIndex,
   bytesPerImage,
   imagesOfFolder,
+  indexBytes,
   type ImageList,
   type Indexed,
   type IndexOptions,

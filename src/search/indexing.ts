@@ -15,7 +15,7 @@ import { pool } from "../match/pooledScore.js";
 import { encodeImages, encodeUnprojected, foldOf, imageInput, type Model } from "../model/ams.js";
 import { inputOf, regions } from "../model/config.js";
 import { modelFingerprint } from "../model/fingerprint.js";
-import { isPicture } from "./places.js";
+import { formatBytes, isPicture } from "./places.js";
 import { bytesOfNumber, packFeatures, type Precision } from "./packedFeatures.js";
 import {
   createStore,
@@ -77,6 +77,19 @@ export function bytesPerImage(model: Model, features: Precision): number {
   const { scales, embed, image } = model.config;
   const numbers = scales.length * regions(model.config) * (isNarrower(model) ? image.width + 1 : embed);
   return 4 * scales.length * embed + bytesOfNumber[features] * numbers;
+}
+
+/**
+ * Bytes that these images with their captions will take on the disk, about: vectors, features and texts. What is kept as floats may be up to a
+ * tenth smaller, as LanceDB packs what repeats.
+ */
+export function indexBytes(model: Model, features: Precision, items: readonly Item[]): number {
+  const vector = 4 * model.config.scales.length * model.config.embed;
+  const texts = items.reduce((sum, { id, image, captions }) => {
+    const own = captions.reduce((n, { text }) => n + Buffer.byteLength(text), 0);
+    return sum + id.length + image.length + 2 * own + (vector + image.length) * captions.length;
+  }, 0);
+  return texts + items.length * bytesPerImage(model, features);
 }
 
 /** Bytes of features that may wait for the disk. */
@@ -190,7 +203,11 @@ async function fill(
     context.note(`${(once.size - waiting.length).toLocaleString("en")} of ${once.size.toLocaleString("en")} images are in the index already`); // prettier-ignore
   }
   const each = bytesPerImage(model, store.record.features);
-  refuseFullDisk(store.folder, waiting.length * each);
+  const needed = indexBytes(model, store.record.features, waiting);
+  refuseFullDisk(store.folder, needed);
+  if (waiting.length > 0) {
+    context.note(`the index takes about ${formatBytes(needed)} for ${waiting.length.toLocaleString("en")} images, their features as ${store.record.features}`); // prettier-ignore
+  }
   const unreadable: Indexed["unreadable"] = [];
   let [added, updated] = [0, 0];
   let pending: { item: Item; row: NewImage }[] = [];
@@ -255,8 +272,7 @@ function hasChanged({ image, captions }: Item, before: IndexedImage): boolean {
 function refuseFullDisk(folder: string, bytes: number): void {
   const { bavail, bsize } = statfsSync(folder);
   if (bytes < bavail * bsize) return;
-  const gigabytes = (value: number): string => `${(value / 1e9).toFixed(1)} GB`;
-  throw new AmsError(`the index would need ${gigabytes(bytes)}, and ${gigabytes(bavail * bsize)} are free`, {
+  throw new AmsError(`the index would need ${formatBytes(bytes)}, and ${formatBytes(bavail * bsize)} are free`, {
     where: folder,
     hint: "keep no features (--features none: images are encoded again when they are scored), or choose another disk: --index DIR",
   });

@@ -60,7 +60,7 @@ describe("ams.index", () => {
       made[displaySymbol]() instanceof Promise ? "" : JSON.stringify(made[displaySymbol]()),
       /index mine: 6 images/,
     );
-    assert.match(notes.join("\n"), /an image takes up to \d+ kB in the index, 6 images/);
+    assert.match(notes.join("\n"), /the index takes about \d+ kB for 6 images, their features as float16/);
     const later = createApi({ cwd: scratch });
     await later.engine("plain");
     const hits = await later.search("a red square", { index: "mine", k: 6 });

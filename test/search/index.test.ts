@@ -15,6 +15,7 @@ import fs, {
 import { tmpdir } from "node:os";
 import path from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
+import sharp from "sharp";
 import { silentContext, type Context } from "../../src/context.js";
 import type { Item } from "../../src/data/dataset.js";
 import { closeImageWorkers } from "../../src/data/imagePool.js";
@@ -30,6 +31,7 @@ import {
   buildIndex,
   bytesPerImage,
   imagesOfFolder,
+  indexBytes,
   openGallery,
   search,
   type ImageList,
@@ -41,6 +43,7 @@ import { linkWords, placeName, strongestLinks } from "../../src/search/links.js"
 import { npmCommand } from "../../kernel/npmCommand.js";
 import { lanceInstallation, loadLance } from "../../src/search/lance.js";
 import { lockIndex, openStore } from "../../src/search/store.js";
+import { Random } from "../../src/random.js";
 import { colours, makeSample, type Sample } from "../evaluate/sample.js";
 
 let sample: Sample;
@@ -78,6 +81,10 @@ async function content(folder: string): Promise<{ ids: string[]; captions: numbe
   store.close();
   return { ids, captions };
 }
+
+/** Of everything in a folder and below it. */
+const bytesOf = (folder: string): number =>
+  readdirSync(folder, { recursive: true, encoding: "utf8" }).reduce((sum, name) => sum + statSync(path.join(folder, name)).size, 0); // prettier-ignore
 
 function threeLines(wanted: RegExp): (error: unknown) => boolean {
   return (error) => {
@@ -228,13 +235,50 @@ describe("an index that grows and shrinks", () => {
   });
 });
 
+/** So many pictures of random colours, none like another: what repeats is packed. */
+async function noise(count: number): Promise<string> {
+  const folder = newFolder();
+  mkdirSync(folder);
+  const random = new Random(7);
+  const raw = { width: 48, height: 48, channels: 3 as const };
+  for (let i = 0; i < count; i++) {
+    const data = Uint8Array.from({ length: 48 * 48 * 3 }, () => random.int(256));
+    await sharp(data, { raw })
+      .png()
+      .toFile(path.join(folder, `${String(i).padStart(3, "0")}.png`));
+  }
+  return folder;
+}
+
+describe("the size that is announced", () => {
+  for (const features of ["float32", "float16", "none"] as const) {
+    test(`is what is written, within a tenth: features ${features}, for what is missing in an index`, async () => {
+      const { source, items: pictures } = imagesOfFolder(await noise(150));
+      const gallery = pictures.map((item, i) => ({
+        ...item,
+        captions: ["red", "blue"].map((colour) => ({ text: `picture ${i} of a ${colour} square on the left` })),
+      }));
+      const folder = newFolder();
+      await build(folder, { gallery: list(gallery.slice(0, 1), source), features });
+      const [before, notes] = [bytesOf(folder), [] as string[]];
+      await build(folder, { gallery: list(gallery, source) }, listening(notes));
+      const [written, announced] = [bytesOf(folder) - before, indexBytes(model, features, gallery.slice(1))];
+      assert.ok(Math.abs(announced / written - 1) < 0.1, `${announced} announced, ${written} written`);
+      const said = notes.join("\n");
+      const [, number, unit] = /the index takes about ([\d.]+) ([kM])B for 149 images/.exec(said)!;
+      assert.ok(Math.abs((Number(number) * (unit === "k" ? 1e3 : 1e6)) / announced - 1) < 0.05);
+      assert.ok(said.endsWith(features));
+    });
+  }
+});
+
 describe("an index on a disk", () => {
   test("is refused where there is no room for it, with what it needs and what is free", async (t) => {
     const folder = newFolder();
     const { bavail, bsize, ...rest } = fs.statfsSync(scratch);
     assert.ok(bavail * bsize > 0);
     t.mock.method(fs, "statfsSync", () => ({ ...rest, bavail: 1, bsize: 6 * bytesPerImage(model, "none") }));
-    await assert.rejects(build(folder, { gallery: list(), features: "float32" }), threeLines(/would need .* GB, and .* are free[^]*--features none/)); // prettier-ignore
+    await assert.rejects(build(folder, { gallery: list(), features: "float32" }), threeLines(/would need .* [kMG]B, and .* are free[^]*--features none/)); // prettier-ignore
     await assert.rejects(build(folder, { gallery: list(), fresh: true, features: "none" }), threeLines(/would need/));
     t.mock.restoreAll();
     assert.equal((await build(folder, { gallery: list(), fresh: true })).images, 6);
@@ -350,9 +394,6 @@ describe("an index is refused", () => {
 });
 
 describe("an index that is tidied up", () => {
-  const bytesOf = (folder: string): number =>
-    readdirSync(folder, { recursive: true, encoding: "utf8" }).reduce((sum, name) => sum + statSync(path.join(folder, name)).size, 0); // prettier-ignore
-
   test("leaves a search that is open its files, and gives the space back later", async () => {
     const folder = newFolder();
     const gallery = imagesOfFolder(manyPictures(30));

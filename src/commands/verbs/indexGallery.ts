@@ -5,6 +5,7 @@ import { z } from "zod";
 import { AmsError } from "../../errors.js";
 import { amsHome } from "../../paths.js";
 import type { ImageList, Indexed } from "../../search/index.js";
+import { formatBytes } from "../../search/places.js";
 import { defineCommand, option } from "../command.js";
 import { dataAliases, dataOptions, splitOf, wantDataset } from "../datasets.js";
 import { wantEngine } from "../engines.js";
@@ -64,7 +65,7 @@ export const indexCommand = defineCommand({
   resultType: "IndexReport",
   run: async (options, context, session): Promise<IndexReport> => {
     const { index, update, fresh, features, images } = options;
-    const { buildIndex, bytesPerImage, indexFolder } = await import("../../search/index.js");
+    const { buildIndex, indexFolder } = await import("../../search/index.js");
     const folder = indexFolder(indexHome(), session.cwd, index);
     const gallery = galleryChosen(options);
     if (!gallery) await wantIndex(index, session); // before a model is loaded for nothing
@@ -72,10 +73,6 @@ export const indexCommand = defineCommand({
     const list = gallery ? await listOf(options, context, session) : undefined;
     if (list !== undefined) list.items = list.items.slice(0, images);
     const model = await wantModel(await modelOfIndex(options, folder, session), context, session);
-    if (list !== undefined) {
-      const each = bytesPerImage(model, features ?? "float16");
-      context.note(`an image takes up to ${bytes(each)} in the index, ${list.items.length.toLocaleString("en")} images ${bytes(each * list.items.length)}`); // prettier-ignore
-    }
     const remove = (options.delete ?? []).map((text) => {
       const file = resolvePath(session, text);
       return existsSync(file) ? file : text;
@@ -167,11 +164,6 @@ export async function modelOfIndex<T extends { checkpoint?: string | undefined; 
   return made !== undefined && existsSync(made) ? { ...options, checkpoint: made } : options;
 }
 
-function bytes(count: number): string {
-  if (count < 1e6) return `${(count / 1e3).toFixed(0)} kB`;
-  return count < 1e9 ? `${(count / 1e6).toFixed(1)} MB` : `${(count / 1e9).toFixed(1)} GB`;
-}
-
 function reportTable(report: Indexed & { index: string }): Parameters<typeof tablesBundle>[0] {
   const { index, images, captions, added, updated, removed, unreadable, features, bytesPerImage, seconds } = report;
   const speed = added + updated > 0 ? `, ${((added + updated) / seconds).toFixed(0)} images/s` : "";
@@ -183,7 +175,7 @@ function reportTable(report: Indexed & { index: string }): Parameters<typeof tab
       ["updated", updated.toLocaleString("en")],
       ["removed", removed.toLocaleString("en")],
       ["unreadable", unreadable.length.toLocaleString("en")],
-      ["features kept as", `${features}, up to ${bytes(bytesPerImage)} an image`],
+      ["features kept as", `${features}, up to ${formatBytes(bytesPerImage)} an image`],
       ["model", report.model],
       ["folder", report.folder],
       ["time", `${seconds.toFixed(1)} s${speed}`],
