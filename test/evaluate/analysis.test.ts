@@ -19,6 +19,7 @@ import { scaleWeights } from "../../src/model/ams.js";
 import { saveModel } from "../../src/model/store.js";
 import type { Figure } from "../../src/plot/figure.js";
 import { Random } from "../../src/random.js";
+import { readSvg } from "../plot/dom.js";
 import { makeSample, type Sample } from "./sample.js";
 
 let sample: Sample;
@@ -172,8 +173,41 @@ describe("plot", () => {
     const { margins } = confusionMatrix(evaluation, 4);
     assert.deepEqual([trace.x.length, trace.marker.color.length], [16, 16]);
     trace.marker.color.forEach((value, k) => assert.ok(Math.abs(value - margins.flat()[k]!) < 1e-4 * Math.max(1, Math.abs(value)))); // prettier-ignore
-    assert.match(text, /caption +its image +found instead +margin +rank/);
+    assert.match(text, /caption +its image +score +rank +found instead +score +margin/);
     assert.match(text, /a \w+ square on/);
+    const [hardest] = hardestConfusions(evaluation);
+    const { caption, score, wrongScore, rank } = hardest!;
+    const [right, wrong] = [score.toFixed(3), wrongScore.toFixed(3)];
+    const words = evaluation.items.flatMap((item) => item.captions)[caption]!.text;
+    assert.ok(new RegExp(`^${words} +\\w+ +${right} +${rank + 1} +\\w+ +${wrong} `, "m").test(text), text);
+  });
+
+  test("confusion shows the pictures beside the map and those of the hardest confusions with their numbers, where they can be read", async () => {
+    const evil = "<script>alert(1)</script> & <b>red</b>";
+    const items = evaluation.items.map((item) => ({ ...item, captions: item.captions.map(() => ({ text: evil })) }));
+    const session = { ...createSession("."), evaluations: [{ ...evaluation, items }] };
+    const { svg, plotly, text } = await draw(session, { figure: "confusion", count: 4 });
+    const { images, annotations } = plotly?.layout as { images: { source: string }[]; annotations: { text: string }[] };
+    const hardest = hardestConfusions(evaluation, "t2i", 4);
+    assert.equal(images.length, 2 * 4 + 2 * hardest.length);
+    assert.ok(images.every(({ source }) => source.startsWith("data:image/jpeg;base64,")));
+    assert.equal(svg.match(/<image /g)?.length, images.length);
+    hardest.forEach(({ score, wrongScore, rank }, i) => {
+      assert.ok(annotations[1 + 2 * i]!.text.startsWith("&lt;script&gt;"));
+      assert.equal(annotations[2 + 2 * i]!.text, `\u2713 ${score.toFixed(2)}, rank ${rank + 1}<br>\u2717 ${wrongScore.toFixed(2)}, rank 1`); // prettier-ignore
+    });
+    const root = readSvg(svg);
+    assert.equal(root.querySelectorAll("script, b, a").length, 0);
+    assert.ok(root.textContent?.includes("<script>alert(1)</script> &"), "as text");
+    assert.ok(text.includes(evil));
+
+    const gone = items.map((item, i) => (i === hardest[0]!.image ? { ...item, image: `${item.image}.gone` } : item));
+    const fewer = { ...createSession("."), evaluations: [{ ...evaluation, items: gone }] };
+    const left = (await draw(fewer, { figure: "confusion", count: 4 })).plotly?.layout["images"] as unknown[];
+    assert.ok(left.length > 0 && left.length < images.length);
+    const without = { ...createSession("."), evaluations: [few] };
+    const plain = await draw(without, { figure: "confusion" });
+    assert.deepEqual([plain.plotly?.layout["images"], plain.svg.includes("<image")], [[], false]);
   });
 
   test("takes the evaluation that the session has of the same model, images and captions, and scores no pair anew", async () => {
@@ -257,7 +291,7 @@ describe("plot", () => {
     const { text } = await given("recall", ["own.npy", "few.safetensors"]);
     assert.match(text, /^own\.npy, 6 images [^]*^few\.safetensors, 3 images /m);
     const map = await given("confusion", "few.safetensors");
-    assert.match(map.text, /^caption 1 +image 0 +image 2 /m);
+    assert.match(map.text, /^caption 1 +image 0 +0\.200 +2 +image 2 +0\.500 /m);
     assert.equal(map.title, "Hardest confusions (few.safetensors)");
     assert.match((await given("confusion", "own.npy", { data: sample.dataset })).text, /a \w+ square on/);
     assert.match((await given("distribution", "own.npy")).text, /true pairs +11 /);

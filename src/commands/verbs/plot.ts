@@ -535,6 +535,7 @@ async function confusion(options: PlotOptions, context: Context, session: Sessio
       hardest: hardestConfusions(evaluation, "t2i", options.count),
       imageName: (image) => items[image]?.id ?? `image ${image}`,
       captionText: (caption) => captions[caption]?.text ?? `caption ${caption}`,
+      picture: (image) => items[image]?.image,
     },
     `Hardest confusions (${splitTitle(evaluation)})`,
   );
