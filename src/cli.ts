@@ -62,7 +62,8 @@ export async function main(words: string[], host: Host): Promise<number> {
     return signal.aborted ? exitCode.stopped : exitCode.done;
   } catch (error) {
     context.close();
-    if (!signal.aborted) return fail(error, exitCode.failed);
+    if (!signal.aborted)
+      return fail(error, error instanceof AmsError && error.usage ? exitCode.usage : exitCode.failed);
     const stopped = new AmsError(`${command.name} was stopped`, {
       where: `ams ${words.join(" ")}`,
       hint: "run it again",

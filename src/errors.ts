@@ -5,6 +5,8 @@ export interface AmsErrorDetails {
   where?: string;
   /** What to do next, as a sentence. */
   hint?: string;
+  /** The command line itself is wrong: exit code 2. */
+  usage?: boolean;
   cause?: unknown;
 }
 
@@ -13,11 +15,13 @@ export class AmsError extends Error {
   override readonly name = "AmsError";
   readonly where: string | undefined;
   readonly hint: string | undefined;
+  readonly usage: boolean;
 
-  constructor(message: string, { where, hint, cause }: AmsErrorDetails = {}) {
+  constructor(message: string, { where, hint, usage = false, cause }: AmsErrorDetails = {}) {
     super(message, cause === undefined ? undefined : { cause });
     this.where = where;
     this.hint = hint;
+    this.usage = usage;
   }
 
   /** The three lines, without a stack. */

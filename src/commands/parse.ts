@@ -233,7 +233,10 @@ type Issue = z.core.$ZodIssue;
 function refusal(command: Command, info: OptionInfo, issue: Issue, value: unknown): AmsError {
   const positional = command.positional?.option === info.key;
   const name = positional ? `${command.name} ${info.value ?? info.key.toUpperCase()}` : info.flag;
-  const where = value === undefined ? `ams ${command.name}` : `ams ${command.name}: ${info.flag} ${show(value)}`;
+  const where =
+    value === undefined
+      ? `ams ${command.name}`
+      : `ams ${command.name}: ${info.flag} ${[value].flat().map(show).join(" ")}`;
   const example = command.examples[0];
   if (value === undefined) {
     return new AmsError(`${command.name} needs ${positional ? (info.value ?? info.key) : info.flag}: ${info.help}`, {
@@ -251,7 +254,7 @@ function refusal(command: Command, info: OptionInfo, issue: Issue, value: unknow
       hint: suggestion(String(wrong), info.choices, info.values ?? `use one of ${info.choices.join(", ")}`),
     });
   }
-  const hint = `${remedy(issue, info)}${info.help}`;
+  const hint = `${remedy(issue, info) || `give ${info.flag} ${info.value ?? "VALUE"}: `}${info.help}`;
   return new AmsError(`${name}: ${show(wrong)} ${reason(issue, info)}`, { where, hint });
 }
 

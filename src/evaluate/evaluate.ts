@@ -8,6 +8,7 @@ import { encodeImages, encodeUnprojected, foldOf, scaleWeights, type Model } fro
 import { regions } from "../model/config.js";
 import { captionFeatures, imageEncoder, tokenise, type OnBad, type Tokens } from "./encode.js";
 import { makeEvaluation, type Evaluation } from "./evaluation.js";
+import { partsOf } from "./folds.js";
 import { captionVectors, imageVectors } from "./pooled.js";
 import { openKept, shareOf, type KeepOptions } from "./kept.js";
 import { scaleRecalls } from "./scales.js";
@@ -62,6 +63,7 @@ export async function evaluate(
       hint: "choose a split with images and captions",
     });
   }
+  if (options.folds !== undefined) partsOf(items.length, owner, options.folds); // before the work, not after it
   const tokens = tokenise(model.tokenizer, texts, model.config.maxLength);
   const weights = scaleWeights(model);
   const perScale = !pooled && (options.scales === true || options.onScale !== undefined);

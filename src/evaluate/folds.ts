@@ -19,22 +19,30 @@ export interface Folds {
   each: (Pick<Recalls, "i2t" | "t2i" | "rsum" | "ties"> & Ranked)[];
 }
 
+/** Images [start, end) and the captions that are theirs, of each part. Throws AmsError for a part without captions. */
+export function partsOf(
+  images: number,
+  owner: Int32Array,
+  count: number,
+): { start: number; end: number; columns: number[] }[] {
+  return Array.from({ length: count }, (_, f) => {
+    const [start, end] = [f, f + 1].map((bound) => Math.round((bound * images) / count)) as [number, number];
+    const columns = Array.from(owner.keys()).filter((c) => owner[c]! >= start && owner[c]! < end);
+    if (columns.length > 0) return { start, end, columns };
+    throw new AmsError(`${count} folds of ${images} images leave a fold without captions`, {
+      where: `fold ${f + 1}, ${end > start ? `images ${start} to ${end - 1}` : "no image"}`,
+      hint: `ask for fewer folds: at most ${images}, with a caption in each`,
+    });
+  });
+}
+
 /**
  * Consecutive parts of the images with their captions (Karpathy's and VSE++'s protocol): fold f has the images
  * from round(f n / count) on. Scores [images, captions], row-major. Throws AmsError for a part without captions.
  */
 export function foldsOf(scores: Float32Array | Float64Array, images: number, owner: Int32Array, count: number): Folds {
   const captions = owner.length;
-  const bounds = Array.from({ length: count + 1 }, (_, f) => Math.round((f * images) / count));
-  const each = Array.from({ length: count }, (_, f) => {
-    const [start, end] = [bounds[f]!, bounds[f + 1]!];
-    const columns = Array.from(owner.keys()).filter((c) => owner[c]! >= start && owner[c]! < end);
-    if (columns.length === 0) {
-      throw new AmsError(`${count} folds of ${images} images leave a fold without captions`, {
-        where: `fold ${f + 1}, images ${start} to ${end - 1}`,
-        hint: `ask for fewer folds: at most ${images}, with a caption in each`,
-      });
-    }
+  const each = partsOf(images, owner, count).map(({ start, end, columns }) => {
     const part = new Float64Array((end - start) * columns.length);
     for (let i = start, k = 0; i < end; i++) for (const c of columns) part[k++] = scores[i * captions + c]!;
     const owned = Int32Array.from(columns, (c) => owner[c]! - start);

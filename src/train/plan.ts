@@ -152,8 +152,8 @@ export function measureSpeed(model: Model, recipe: Recipe): number {
     return { seconds: (performance.now() - started) / 1000, flops: stepFlops(shallow, step).total };
   };
   try {
-    // Small batches are slower a pair: the recipe's own, where that takes no more than a second; other work on the machine slows
-    // some of the tries.
+    // Small batches are slower a pair, as each operation costs the same: they grow to the recipe's own while a try is quick; other
+    // work on the machine slows some of the tries.
     const began = performance.now();
     const warm = (size: number): { seconds: number; flops: number } => {
       rate(size); // the first of a size also compiles and allocates
@@ -161,7 +161,7 @@ export function measureSpeed(model: Model, recipe: Recipe): number {
     };
     let batchSize = Math.min(2, recipe.batchSize);
     let last = warm(batchSize);
-    while (batchSize < recipe.batchSize && 4 * last.seconds < 1) {
+    while (batchSize < recipe.batchSize && last.seconds < 0.5) {
       batchSize = Math.min(recipe.batchSize, 4 * batchSize);
       last = warm(batchSize);
     }

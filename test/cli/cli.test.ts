@@ -159,6 +159,14 @@ describe("the program itself", () => {
   const spawn = (...words: string[]): ReturnType<typeof spawnSync> =>
     spawnSync(process.execPath, [program, ...words], { encoding: "utf8" });
 
+  test("a verb without the word that it cannot do without is wrong usage too", () => {
+    for (const line of ["search", "export"]) {
+      const { status, stderr } = spawn(line);
+      const text = String(stderr);
+      assert.deepEqual([status, text.trimEnd().split("\n").length], [2, 3], text);
+    }
+  });
+
   test("begins with the line that makes it runnable", () => {
     assert.ok(readFileSync(program, "utf8").startsWith("#!/usr/bin/env node\n"));
   });

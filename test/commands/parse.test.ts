@@ -116,6 +116,7 @@ describe("refusals name what is wrong, where, and the nearest valid names", () =
 
   test("a value of the wrong kind, too small, too large", () => {
     assert.match(refusal("fit --epochs five").message, /--epochs: "five" is not a whole number/);
+    assert.match(refusal("fit --epochs five").hint ?? "", /^give --epochs N: /);
     assert.match(refusal("fit --epochs 1.5").message, /--epochs: 1.5 is not a whole number/);
     assert.match(refusal("fit --lr fast").message, /"fast" is not a number/);
     assert.match(refusal("fit --epochs 0").message, /0 is below the least value 1/);

@@ -99,6 +99,24 @@ describe("a run that goes on", () => {
     );
   });
 
+  test("refuses another name, size or checkpoint, and says which settings are no longer those of its first steps", async () => {
+    const refused = async (options: Record<string, unknown>, wanted: RegExp): Promise<void> => {
+      await assert.rejects(train({ resume: "own", steps: 6, ...options }), (error: unknown) => {
+        assert.ok(error instanceof AmsError && error.where !== undefined && error.hint !== undefined);
+        assert.match(error.message, wanted);
+        return true;
+      });
+    };
+    await refused({ name: "other" }, /"own" goes on under its own name/);
+    await refused({ checkpoint: "scenes-small" }, /"own" goes on from its own last checkpoint/);
+    await refused({ model }, /"own" goes on from its own last checkpoint/);
+    await refused({ size: "small" }, /the model is of size tiny, not small/);
+    const same = await train({ resume: "own", size: "tiny", batchSize: 2, steps: 6 });
+    assert.ok(!same.notes.some((line) => line.includes("instead of")));
+    const { notes } = await train({ resume: "own", seed: 99, lr: 0.5, steps: 7 });
+    assert.ok(notes.includes('run "own" goes on with seed 99 instead of 3407, learningRate 0.5 instead of 0.00002: its first 6 steps were the other\'s, its record now names the new ones'), notes.join("\n")); // prettier-ignore
+  });
+
   test("opens the scenes as they were drawn for it", async () => {
     const data = await openScenes(
       { counts: { train: 8, val: 2, test: 2, "test-pairs": 2, "test-style": 2 }, pixels: 32 },

@@ -95,6 +95,13 @@ describe("evaluate", () => {
     assert.ok(Math.abs(evaluation.scores[1]! - expected) < 1e-5, `${String(evaluation.scores[1])} ${String(expected)}`);
   });
 
+  test("refuses folds without captions before it scores anything", async () => {
+    const model = await sample.model();
+    const context = { ...silentContext, progress: () => assert.fail("work was begun") };
+    const options = { images: 4, folds: 5 };
+    await assert.rejects(evaluate(model, sample.dataset, options, context), /5 folds of 4 images leave a fold/);
+  });
+
   test("leaves no tensors behind", async () => {
     const model = await sample.model();
     const tensors = tf.memory().numTensors;

@@ -63,6 +63,7 @@ export const exportCommand = defineCommand({
       throw new AmsError("export needs WHAT: weights, table or figure", {
         where: "ams export",
         hint: "for example: ams export weights --out my-model, or ams export --torch model_best.pth.tar",
+        usage: true,
       });
     }
     if (what === "weights") {

@@ -122,6 +122,7 @@ export function queryOf(
     throw new AmsError("search for what?", {
       where: "ams search",
       hint: 'for example: ams search "two red cars on the beach"',
+      usage: true,
     });
   }
   return { text: query };

@@ -8,7 +8,7 @@ import { AmsError } from "../../errors.js";
 import type { Model } from "../../model/ams.js";
 import { ofSize } from "../../model/config.js";
 import { quirkSwitches } from "../../model/quirks.js";
-import type { Recipe } from "../../train/recipe.js";
+import { recipes, type Recipe } from "../../train/recipe.js";
 import type { Run, TrainOptions } from "../../train/trainer.js";
 import { defineCommand, option } from "../command.js";
 import { dataAliases, dataOptions, openDataset, wantDataset, type DataChoice } from "../datasets.js";
@@ -135,6 +135,7 @@ export const trainCommand = defineCommand({
     const name = runName(options);
     const stored =
       options.resume === undefined || options.resume === false ? undefined : runToResume({ ...options, name }, session);
+    if (stored !== undefined) checkResumed(options, stored, context);
     await wantEngine(context, session);
     const passes = options.skipBadImages || (stored?.options as TrainOptions | undefined)?.onBadImage === "skip";
     const dataset = await trainingData({ ...options, skipBadImages: passes }, stored, context, session);
@@ -214,6 +215,31 @@ function runToResume({ resume, name }: Given, session: Session): StoredRun {
   });
 }
 
+/** A run that goes on has its name and its weights: throws where the line asks for others. Notes what else is another than before. */
+function checkResumed(options: z.output<z.ZodObject<typeof trainShape>>, stored: StoredRun, context: Context): void {
+  const refused = (what: string, where: string, leave: string): AmsError =>
+    new AmsError(`run "${stored.name}" goes on ${what}`, {
+      where: `ams train --resume ${stored.name} ${where}`,
+      hint: `leave out ${leave}; a training of its own begins without --resume, under another --name`,
+    });
+  if (options.name !== undefined && options.name !== stored.name)
+    throw refused("under its own name", `--name ${options.name}`, "--name");
+  const { checkpoint } = options;
+  if (checkpoint !== undefined || options.model !== undefined)
+    throw refused("from its own last checkpoint", `--checkpoint ${checkpoint ?? "MODEL"}`, "--checkpoint");
+  const before = { ...recipes[stored.recipe], ...stored.options, recipe: stored.recipe };
+  const changed = (["recipe", "seed", "batchSize", "learningRate"] as const).flatMap((key) => {
+    const [now, then] = [options[key], (before as Record<string, unknown>)[key] as string | number | undefined];
+    return now === undefined || then === undefined || now === then ? [] : [`${key} ${now} instead of ${then}`];
+  });
+  if (changed.length > 0) {
+    const steps = stored.lastStep?.step ?? 0;
+    context.note(
+      `run "${stored.name}" goes on with ${changed.join(", ")}: its first ${steps} steps were the other's, its record now names the new ones`,
+    );
+  }
+}
+
 /** The name of the run to be. The published --logger_name is a path, of which the last part counts. */
 function runName({
   name,
@@ -226,7 +252,7 @@ function runName({
   if (!/[/\\]/.test(name)) return name;
   throw new AmsError("the name of a run is no path", {
     where: `--name ${name}`,
-    hint: `write --name ${path.basename(name)}; runs lie in ${path.dirname(runFolder(name))}, and AMS_HOME moves them`,
+    hint: `write --name ${path.basename(name)}; runs lie in ${path.dirname(runFolder("run"))}, and AMS_HOME moves them`,
   });
 }
 
@@ -297,19 +323,19 @@ async function startingModel(
   session: Session,
 ): Promise<Model> {
   const { checkpoint, model, size, recipe, seed } = options;
+  const ofThatSize = (chosen: Model, where: string): Model => {
+    if (size === undefined || size === chosen.config.size) return chosen;
+    throw new AmsError(`the model is ${ofSize(chosen.config)}, not ${size}`, {
+      where,
+      hint: "leave out --size: the model has its own",
+    });
+  };
   if (stored !== undefined) {
-    if (session.run?.name === stored.name) return session.run.model;
-    return checkpointModel(stored, context, session);
+    const own = session.run?.name === stored.name ? session.run.model : undefined;
+    return ofThatSize(own ?? (await checkpointModel(stored, context, session)), `run "${stored.name}"`);
   }
   if (checkpoint !== undefined || model !== undefined) {
-    const chosen = await wantModel({ checkpoint, model }, context, session);
-    if (size !== undefined && size !== chosen.config.size) {
-      throw new AmsError(`the model is ${ofSize(chosen.config)}, not ${size}`, {
-        where: checkpoint ?? "model",
-        hint: "leave out --size: the model has its own",
-      });
-    }
-    return chosen;
+    return ofThatSize(await wantModel({ checkpoint, model }, context, session), checkpoint ?? "model");
   }
   if (size === undefined && session.model !== undefined) return session.model;
   if (size === undefined && ofPhotographs(dataset)) return publishedStart(dataset, seed, context);

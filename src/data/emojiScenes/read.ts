@@ -71,7 +71,7 @@ export function readManifest(folder: string): Manifest {
 function damaged(folder: string, what: string, cause?: unknown): AmsError {
   return new AmsError(`the generated scenes are damaged: ${what}`, {
     where: folder,
-    hint: "delete this folder; the scenes are then generated anew",
+    hint: "delete this folder and run `ams data scenes`, which generates them anew",
     cause,
   });
 }

@@ -7,7 +7,7 @@ const refused = ["EACCES", "EPERM", "EROFS", "ENOTDIR", "EEXIST", "ENAMETOOLONG"
 /** An AmsError for a full disk or a place that cannot be written; every other error as it is. */
 export function writeError(error: unknown, where: string): unknown {
   const code = (error as NodeJS.ErrnoException | undefined)?.code ?? "";
-  const place = "choose another place with the option folder or the variable AMS_HOME";
+  const place = "choose another place with the variable AMS_HOME (or, from code, the option folder)";
   if (full.includes(code)) {
     return new AmsError("the disk is full: the scenes could not be written", {
       where,
