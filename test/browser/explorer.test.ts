@@ -161,8 +161,15 @@ describe(
       await page.keyboard.press("ArrowDown");
       await page.keyboard.press("ArrowLeft");
       await page.locator(".words li").first().filter({ hasText: "row 7, column 6" }).waitFor();
+      const heard = page.getByRole("status");
+      assert.match((await heard.textContent()) ?? "", /patch row 7, column 6/);
+      for (const key of ["ArrowLeft", "ArrowLeft", "ArrowDown", "ArrowDown"]) await page.keyboard.press(key);
+      await heard.filter({ hasText: /^Words that look at patch row 9, column 4: bus 0\.\d\d/ }).waitFor();
+      const box = await heard.boundingBox();
+      assert.ok(box !== null && box.width <= 1 && box.height <= 1, "heard, not seen: the list says it too");
       await page.keyboard.press("Escape");
       await page.locator(".words li").first().filter({ hasText: "Choose a patch" }).waitFor();
+      assert.equal(await heard.textContent(), "");
       assert.equal(await said().getAttribute("aria-live"), "polite");
       const tree = await page.locator(".ams-explorer").ariaSnapshot();
       for (const part of [
@@ -183,6 +190,22 @@ describe(
       assert.equal(await page.locator("table canvas").count(), 77);
       await page.getByRole("button", { name: "cake, scale 3" }).click();
       await says("“cake” at scale 3");
+      // The arrows go through it as it looks: one row up or down, one column to the side.
+      const at = (): Promise<string | null> => page.locator("table button:focus").getAttribute("aria-label");
+      assert.equal(await at(), "cake, scale 3");
+      for (const [key, name] of [
+        ["ArrowDown", "and, scale 3"],
+        ["ArrowRight", "and, scale 4"],
+        ["ArrowUp", "cake, scale 4"],
+        ["ArrowUp", "a, scale 4"],
+        ["ArrowLeft", "a, scale 3"],
+      ] as const) {
+        await page.keyboard.press(key);
+        assert.equal(await at(), name, key);
+      }
+      for (let i = 0; i < 5; i++) await page.keyboard.press("ArrowUp");
+      assert.equal(await at(), "a, scale 3", "the first row has none above it");
+      assert.equal(await page.locator("table button[tabindex='0']").count(), 1);
     });
 
     test("compares two captions under the same controls", async () => {
@@ -230,7 +253,16 @@ describe(
       for (const view of [0, 1]) await saidIn(view, "“bus” at scale 2");
       await scale("scale 5").click();
       await saidIn(0, "“bus” at scale 5");
-      await saidIn(1, "This model has no such scale.");
+      await saidIn(1, "This model has no scale 5: it has 3 scales.");
+      const second = page.locator(".view").nth(1);
+      assert.equal(await second.locator(".caption .none").count(), 0, "no word is missed where none was asked");
+      const label = await second.locator(".caption button").filter({ hasText: "bus" }).getAttribute("aria-label");
+      assert.match(label ?? "", /bus, not asked: the model lacks this scale/);
+      assert.ok((await page.locator(".view").first().locator(".caption .none").count()) > 0);
+      await stage().click({ position: { x: width * 0.26, y: height * 0.72 } });
+      await heading(1).filter({ hasText: "no scale 5" }).waitFor();
+      await heading(0).filter({ hasText: "Words that look at patch row 9, column 4" }).waitFor();
+      await page.keyboard.press("Escape");
       await page.getByRole("button", { name: "mismatch" }).click();
       await saidIn(0, "distance");
       assert.match((await page.locator(".bar").textContent()) ?? "", /0\.000 and 0\.100/);

@@ -38,12 +38,15 @@ export function choice<T>(
   };
 }
 
-/** Arrow keys go from one button of the element to the next; only one of them is a tab stop. */
-export function rove(root: HTMLElement): void {
+/**
+ * Arrow keys go from one button of the element to the next, in a table of so many columns up and down to the one above and below; only
+ * one of them is a tab stop.
+ */
+export function rove(root: HTMLElement, columns = 1): void {
   const buttons = (): HTMLButtonElement[] => [...root.querySelectorAll("button")];
   buttons().forEach((button, i) => (button.tabIndex = i === 0 ? 0 : -1));
   root.addEventListener("keydown", (event) => {
-    const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+    const step = { ArrowRight: 1, ArrowDown: columns, ArrowLeft: -1, ArrowUp: -columns }[event.key];
     const at = buttons().indexOf(document.activeElement as HTMLButtonElement);
     if (step === undefined || at < 0) return;
     const next = buttons()[at + step];

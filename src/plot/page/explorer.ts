@@ -127,12 +127,17 @@ function mapOf({ view, scales }: Loaded, word: number, { scale, branch, shift }:
   return scales[scale] === undefined ? undefined : wordMap(scales[scale], word, branch, threshold);
 }
 
-/** How many of the shown scales match a word, as a share of them, and its largest margin there. */
-function support({ view, scales }: Loaded, word: number, { scale, shift }: State): { share: number; margin: number } {
+/** How many of the shown scales match a word, as a share of them, and its largest margin there; undefined where the model lacks the scale. */
+function support(
+  { view, scales }: Loaded,
+  word: number,
+  { scale, shift }: State,
+): { share: number; margin: number } | undefined {
   const asked = scale === "sum" ? scales : scales.slice(scale, scale + 1);
+  if (asked.length === 0) return undefined;
   const margins = asked.map((each) => wordMargin(each, word, view.threshold + shift));
   return {
-    share: margins.filter((margin) => margin > 0).length / Math.max(1, margins.length),
+    share: margins.filter((margin) => margin > 0).length / margins.length,
     margin: Math.max(...margins),
   };
 }
@@ -216,6 +221,7 @@ function panel(loaded: Loaded, named: boolean, actions: Actions): Panel {
   const stage = stageOf(view, actions);
   const said = element("p", { class: "said", "aria-live": "polite" });
   const list = element("ul", { class: "words", "aria-label": "words that look at the chosen patch" });
+  const heard = element("p", { class: "heard", role: "status" });
   const all: Scale[] = scales.length > 1 ? [...scales.keys(), "sum"] : [0];
   const thumbs = all.map((scale) => {
     const { thumb, canvas } = thumbnailOf(view);
@@ -257,7 +263,7 @@ function panel(loaded: Loaded, named: boolean, actions: Actions): Panel {
       { class: "view", "aria-label": view.name },
       ...(named ? [element("h4", {}, view.name)] : []),
       caption.root,
-      element("div", { class: "body" }, stage.root, element("div", { class: "side" }, said, list)),
+      element("div", { class: "body" }, stage.root, element("div", { class: "side" }, said, list, heard)),
       scaleRow,
       table.root,
     ),
@@ -272,7 +278,7 @@ function panel(loaded: Loaded, named: boolean, actions: Actions): Panel {
       }
       const text = describe(loaded, word, state, map);
       if (said.textContent !== text) said.textContent = text;
-      showWords(list, loaded, state, actions);
+      showWords(list, heard, loaded, state, actions);
       table.show(state);
     },
   };
@@ -283,8 +289,9 @@ function describe(loaded: Loaded, word: number, state: State, map: Float32Array 
   const { view } = loaded;
   const label = `“${view.words[word]?.label ?? ""}”`;
   const at = state.scale === "sum" ? "summed over the scales" : `at ${view.scales[state.scale]?.name ?? "this scale"}`;
-  if (map === undefined) return "This model has no such scale.";
-  const { share, margin } = support(loaded, word, state);
+  const found = support(loaded, word, state);
+  if (map === undefined || found === undefined) return noScale(view, state);
+  const { share, margin } = found;
   const matched =
     share === 0
       ? `no region matches it (best ${(-margin).toFixed(2)} below the threshold)`
@@ -301,6 +308,12 @@ function describe(loaded: Loaded, word: number, state: State, map: Float32Array 
       : ` No patch has a ${value} above 0.`;
   const cls = view.hasCls && (map[0] ?? 0) >= 0.005 ? ` Whole image: ${(map[0] ?? 0).toFixed(2)}.` : "";
   return `${label} ${at}: ${matched}.${strongest}${cls}`;
+}
+
+/** What stands in place of a map that the model does not have: no word of it is matched or missed there. */
+function noScale({ scales }: ExplorerView, { scale }: State): string {
+  const has = scales.length === 1 ? "one scale" : `${scales.length} scales`;
+  return `This model has no scale ${Number(scale) + 1}: it has ${has}.`;
 }
 
 function placeOf(patch: number, grid: number): string {
@@ -349,12 +362,16 @@ function captionOf(
     root,
     show: (state, loaded, chosen) => {
       for (const { word, button } of buttons) {
-        const { share } = support(loaded, word, state);
+        const share = support(loaded, word, state)?.share;
         button.setAttribute("aria-pressed", String(word === chosen));
         button.classList.toggle("none", share === 0);
-        button.style.setProperty("--support", share === 0 ? "0" : (0.12 + 0.33 * share).toFixed(2));
+        button.style.setProperty("--support", share ? (0.12 + 0.33 * share).toFixed(2) : "0");
         const matched =
-          share === 0 ? "no region matches" : `matched at ${Math.round(share * 100)} % of the scales shown`;
+          share === undefined
+            ? "not asked: the model lacks this scale"
+            : share === 0
+              ? "no region matches"
+              : `matched at ${Math.round(share * 100)} % of the scales shown`;
         button.setAttribute("aria-label", `${view.words[word]?.label ?? ""}, ${matched}`);
       }
     },
@@ -449,8 +466,8 @@ function outline({ x, y, width, height }: Box, colour: string, thick: number): S
   return rect;
 }
 
-/** The words in the order of what they have at the chosen patch. */
-function showWords(list: HTMLElement, loaded: Loaded, state: State, actions: Actions): void {
+/** The words in the order of what they have at the chosen patch: as a list, and in one line to be heard where the patch is chosen by keys. */
+function showWords(list: HTMLElement, heard: HTMLElement, loaded: Loaded, state: State, actions: Actions): void {
   const { view } = loaded;
   const patch = state.place === undefined ? undefined : patchAt(state.place, view.grid);
   // Made anew only when it changes: a press that moves the focus redraws, and would take the button away before it is let go.
@@ -459,6 +476,7 @@ function showWords(list: HTMLElement, loaded: Loaded, state: State, actions: Act
   list.dataset["key"] = key;
   if (patch === undefined) {
     list.replaceChildren(element("li", { style: "display:block" }, "Choose a patch to see which words look at it."));
+    heard.textContent = "";
     return;
   }
   const rows = view.words
@@ -467,13 +485,17 @@ function showWords(list: HTMLElement, loaded: Loaded, state: State, actions: Act
     .sort((a, b) => b.value - a.value)
     .slice(0, 8);
   const most = rows[0]?.value ?? 1;
+  const place = placeOf(patch, view.grid);
   const heading = element(
     "li",
     { style: "display:block" },
-    rows.length === 0
-      ? `No word looks at patch ${placeOf(patch, view.grid)}.`
-      : `Words that look at patch ${placeOf(patch, view.grid)}:`,
+    state.scale !== "sum" && loaded.scales[state.scale] === undefined
+      ? `Patch ${place}: ${noScale(view, state)}`
+      : rows.length === 0
+        ? `No word looks at patch ${place}.`
+        : `Words that look at patch ${place}:`,
   );
+  heard.textContent = `${heading.textContent} ${rows.map(({ label, value }) => `${label} ${value.toFixed(2)}`).join(", ")}`;
   list.replaceChildren(
     heading,
     ...rows.map(({ label, w, value }) => {
@@ -518,7 +540,7 @@ function tableOf(
     });
     const table = element("table", {}, element("tr", {}, element("td", {}), ...heads), ...rows);
     root.append(table);
-    rove(table);
+    rove(table, all.length);
     return made;
   };
   return {
@@ -528,7 +550,7 @@ function tableOf(
       cells ??= build();
       for (const { word, scale, canvas, head } of cells) {
         paint(canvas, view, mapOf(loaded, word, { ...state, scale }));
-        head.classList.toggle("none", support(loaded, word, { ...state, scale: "sum" }).share === 0);
+        head.classList.toggle("none", support(loaded, word, { ...state, scale: "sum" })?.share === 0);
       }
     },
   };

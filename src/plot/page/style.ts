@@ -23,6 +23,7 @@ export const explorerStyle = `
 .ams-explorer .stage svg{position:absolute;inset:0;width:100%;height:100%;pointer-events:none}
 .ams-explorer .side{flex:1 1 190px;min-width:0;font-size:13px}
 .ams-explorer .said{min-height:4.4em;margin:0 0 8px}
+.ams-explorer .heard{position:absolute;width:1px;height:1px;margin:-1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
 .ams-explorer .words{list-style:none;margin:0;padding:0}
 .ams-explorer .words li{display:grid;grid-template-columns:minmax(60px,7em) 1fr 3.6em;gap:6px;align-items:center;margin:2px 0}
 .ams-explorer .words button{text-align:left;overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
