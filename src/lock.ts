@@ -28,6 +28,12 @@ export function takeLock(file: string): (() => void) | number {
   }
 }
 
+/** The number of the live process that has a lock, without taking it; undefined where none has. */
+export function lockOwner(file: string): number | undefined {
+  const [owner = "", started = ""] = read(file)?.split(" ") ?? [];
+  return isAlive(file, Number(owner), started) ? Number(owner) : undefined;
+}
+
 /** Whether a new file is there now; false where there is one already. */
 function makeWhole(file: string, text: string): boolean {
   const beside = besideOf(file);

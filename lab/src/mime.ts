@@ -23,11 +23,26 @@ export async function mimeExtensions(): Promise<MimeExtension[]> {
   }
 
   class Plotly extends Widget implements MimeRenderer {
+    #free = (): void => undefined;
+
     async renderModel({ data }: MimeModel): Promise<void> {
       const figure = data[plotlyMime] as PlotlyFigure;
       const problem = figureProblem(figure);
-      if (problem === undefined) await drawFigure(this.node, figure);
-      else this.node.replaceChildren(`This figure cannot be shown: ${problem}.`);
+      this.#free();
+      this.#free = (): void => undefined;
+      if (problem !== undefined) {
+        this.node.replaceChildren(`This figure cannot be shown: ${problem}.`);
+        return;
+      }
+      const free = await drawFigure(this.node, figure);
+      this.#free(); // of one that was drawn at the same time
+      this.#free = free;
+      if (this.isDisposed) free();
+    }
+
+    override dispose(): void {
+      if (!this.isDisposed) this.#free();
+      super.dispose();
     }
   }
 

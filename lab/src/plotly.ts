@@ -7,6 +7,7 @@ export interface PlotlyFigure {
 
 interface PlotlyModule {
   react(node: HTMLElement, data: unknown, layout: unknown, config: unknown): Promise<unknown>;
+  purge(node: HTMLElement): void;
   Plots: { resize(node: HTMLElement): unknown };
   PlotSchema: { get(): { traces: Record<string, unknown> } };
 }
@@ -35,8 +36,8 @@ export function figureProblem(figure: unknown): string | undefined {
   return undefined;
 }
 
-/** Draws into the node, as wide as there is room. */
-export async function drawFigure(node: HTMLElement, figure: PlotlyFigure): Promise<void> {
+/** Draws into the node, as wide as there is room; resolves to what frees it again. */
+export async function drawFigure(node: HTMLElement, figure: PlotlyFigure): Promise<() => void> {
   const plotly = await loadPlotly();
   const { traces } = plotly.PlotSchema.get();
   const unknown = figure.data
@@ -46,7 +47,7 @@ export async function drawFigure(node: HTMLElement, figure: PlotlyFigure): Promi
     node.replaceChildren(
       `A trace of type "${unknown}" needs the whole of plotly.js: pip install plotly brings its own renderer.`,
     );
-    return;
+    return () => undefined;
   }
   const { data, layout = {} } = withoutAddresses(figure) as PlotlyFigure;
   // Buttons and sliders call plotly.js with what the figure says, addresses of pictures among it; ours have none.
@@ -62,16 +63,22 @@ export async function drawFigure(node: HTMLElement, figure: PlotlyFigure): Promi
   await plotly.react(drawn, data, { ...rest, autosize: true }, config);
   // Of itself plotly.js follows the window alone: a figure that was drawn before its page had a width would stay as it is.
   let known = host.clientWidth;
-  new ResizeObserver(() => {
+  const observer = new ResizeObserver(() => {
     if (host.clientWidth === known || host.clientWidth === 0) return;
     known = host.clientWidth;
     plotly.Plots.resize(drawn);
-  }).observe(host);
-  const title = (layout["title"] as { text?: unknown } | undefined)?.text;
-  drawn.setAttribute("role", "img");
-  drawn.setAttribute("aria-label", typeof title === "string" ? title : "figure");
+  });
+  observer.observe(host);
+  // No "img": what is in one, as the buttons of the bar, is not there for a screen reader.
+  drawn.setAttribute("role", "figure");
   const summary = (layout["meta"] as { summary?: unknown } | undefined)?.summary;
-  if (typeof summary === "string") drawn.setAttribute("aria-description", plainText(summary));
+  const title = (layout["title"] as { text?: unknown } | undefined)?.text;
+  const label = [summary, title].find((text) => typeof text === "string" && text !== "");
+  drawn.setAttribute("aria-label", typeof label === "string" ? plainText(label) : "figure");
+  return () => {
+    observer.disconnect();
+    plotly.purge(drawn);
+  };
 }
 
 /** Text that was escaped for plotly.js. */

@@ -5,6 +5,7 @@ import { AmsError } from "../errors.js";
 import { amsHome } from "../paths.js";
 import type { Figure } from "../plot/figure.js";
 import type { EpochRecord, StepRecord } from "../train/records.js";
+import { isTrained } from "../train/runLock.js";
 import { suggestion } from "./nearest.js";
 
 /** A run as its folder keeps it. */
@@ -14,8 +15,8 @@ export interface StoredRun {
   recipe: string;
   /** The options that it was started with. */
   options: Record<string, unknown>;
-  /** "unfinished": its process ended without writing the end (or still runs). "unreadable": its record is damaged. */
-  status: "finished" | "stopped" | "unfinished" | "unreadable";
+  /** "training": a live process has it. "unfinished": its process ended without writing the end. "unreadable": its record is damaged. */
+  status: "training" | "finished" | "stopped" | "unfinished" | "unreadable";
   epochs: EpochRecord[];
   /** Steps done, and the loss of the last one; undefined before the first. */
   lastStep: Pick<StepRecord, "step" | "loss"> | undefined;
@@ -61,11 +62,12 @@ function readRun(name: string): StoredRun {
   const lastStep = readSteps(name).at(-1);
   const known = { name, folder, recipe: "?", options: {}, epochs: [], lastStep, changed };
   const records = newestFirst([path.join(folder, "run.json"), ...checkpointStates(folder)]);
-  if (records.length === 0) return { ...known, status: "unfinished" };
+  const training = isTrained(folder) ? { status: "training" as const } : {};
+  if (records.length === 0) return { ...known, status: "unfinished", ...training };
   // A damaged record hides no run: an older one serves, and the list goes on without any.
   for (const record of records) {
     const told = readRecord(record);
-    if (told !== undefined) return { ...known, ...told };
+    if (told !== undefined) return { ...known, ...told, ...training };
   }
   return { ...known, status: "unreadable" };
 }
@@ -82,7 +84,7 @@ function readRecord(file: string): Told | undefined {
   }
   const { recipe, options, epochs, status } = stored ?? {};
   if (recipe === undefined || options === undefined || epochs === undefined) return undefined;
-  // "training" on disk: its process ended without writing the end, or still runs.
+  // "training" on disk: its process ended without writing the end, where it does not still run.
   return { recipe, options, epochs, status: status === "finished" || status === "stopped" ? status : "unfinished" };
 }
 

@@ -11,8 +11,7 @@ export const runsTarget = "ams.runs";
 export interface PanelRun {
   name: string;
   recipe: string;
-  /** "training": its record is unfinished and has grown within the last minute. */
-  status: StoredRun["status"] | "training";
+  status: StoredRun["status"];
   step: number;
   epochs: number;
   loss: number | null;
@@ -26,7 +25,6 @@ export interface PanelRun {
 
 const mostRuns = 30;
 const points = 120;
-const freshMilliseconds = 60_000;
 const curves = new Map<string, { key: string; losses: (number | null)[] }>();
 
 export function serveRuns(comms: Comms): void {
@@ -38,7 +36,7 @@ export function serveRuns(comms: Comms): void {
 }
 
 /** The latest runs; a curve is read again only when its log has grown. */
-export function panelRuns(now = Date.now()): PanelRun[] {
+export function panelRuns(): PanelRun[] {
   return readRuns()
     .slice(0, mostRuns)
     .map(({ name, recipe, status, epochs, lastStep, changed }) => {
@@ -46,7 +44,7 @@ export function panelRuns(now = Date.now()): PanelRun[] {
       return {
         name,
         recipe,
-        status: status === "unfinished" && now - changed.getTime() < freshMilliseconds ? "training" : status,
+        status,
         step: lastStep?.step ?? 0,
         epochs: epochs.length,
         loss: finite(lastStep?.loss ?? NaN),

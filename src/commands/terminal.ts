@@ -84,7 +84,7 @@ function logLines(stderr: Output, signal: AbortSignal, now: () => number): Termi
         label = progress.label;
         reached = "";
         write(progress);
-      } else if (milestone !== undefined && milestone !== reached) write(progress, `${label} ${milestone}`);
+      } else if (milestone !== undefined && milestone !== reached) write(progress, oneLine(`${label} ${milestone}`));
       else if (now() - writtenAt >= interval) write(progress);
       else pending = progress;
       reached = milestone ?? "";
@@ -103,5 +103,10 @@ function logLines(stderr: Output, signal: AbortSignal, now: () => number): Termi
 export function progressLine({ label, done, total, note }: Progress): string {
   const percent = total > 0 ? ` (${String(Math.floor((100 * done) / total))}%)` : "";
   const count = total > 0 ? ` ${String(done)}/${String(total)}` : "";
-  return `${label}${count}${percent}${note === undefined || note === "" ? "" : ` · ${note}`}`;
+  return oneLine(`${label}${count}${percent}${note === undefined || note === "" ? "" : ` · ${note}`}`);
+}
+
+/** Names from data are in it: of splits, of files. */
+function oneLine(text: string): string {
+  return printable(text).replace(/\s/g, " ");
 }

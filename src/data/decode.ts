@@ -35,13 +35,28 @@ export async function decodeImage(source: string | Buffer): Promise<RgbImage> {
       .toBuffer({ resolveWithObject: true });
     return { width: info.width, height: info.height, data };
   } catch (cause) {
-    const reason = cause instanceof Error ? (cause.message.split("\n")[0] ?? "") : String(cause);
-    throw new AmsError(`this image cannot be decoded: ${reason}`, {
-      where,
-      hint: "replace the file by an intact one",
-      cause,
-    });
+    throw undecodable(cause, where);
   }
+}
+
+/** Width and height of an image file as stored. Throws as `decodeImage` does. */
+export async function imageSize(file: string): Promise<{ width: number; height: number }> {
+  const bytes = await readImageFile(file);
+  try {
+    const { width, height } = await sharp(bytes).metadata();
+    return { width, height };
+  } catch (cause) {
+    throw undecodable(cause, file);
+  }
+}
+
+function undecodable(cause: unknown, where: string): AmsError {
+  const reason = cause instanceof Error ? (cause.message.split("\n")[0] ?? "") : String(cause);
+  return new AmsError(`this image cannot be decoded: ${reason}`, {
+    where,
+    hint: "replace the file by an intact one",
+    cause,
+  });
 }
 
 async function readImageFile(file: string): Promise<Buffer> {

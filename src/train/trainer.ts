@@ -26,6 +26,7 @@ import { checkQueue, recipeOf, type Recipe } from "./recipe.js";
 import type { EpochRecord, StepRecord, TrainingState } from "./records.js";
 import { retrievalSamples } from "./samples.js";
 import { skippedImages } from "./skipped.js";
+import { lockRun } from "./runLock.js";
 import { DivergedError, trainStep } from "./step.js";
 import { auxiliaryMap, disposeTraining, logSteps, openFolder, prepare, type Training } from "./training.js";
 
@@ -94,7 +95,7 @@ export interface Run {
  * that head, which is the run's model. Aborting the context's signal stops within a second, with a
  * checkpoint of the last step that was finished. Errors: an empty split, a batch larger than the split, a step that needs more than
  * the `available` bytes (before anything is written), a loss that is not a number (with the step), a resume on other data or
- * without a checkpoint.
+ * without a checkpoint, a run that another process trains.
  */
 export async function train(
   given: Model,
@@ -102,6 +103,26 @@ export async function train(
   options: TrainOptions,
   context: Context,
   available = availableMemory(given.config),
+): Promise<Run> {
+  let unlock = (): void => undefined;
+  const hold = (folder: string): void => {
+    unlock = lockRun(folder);
+  };
+  try {
+    return await trainAlone(given, dataset, options, context, available, hold);
+  } finally {
+    unlock();
+  }
+}
+
+/** `hold` takes the run's folder before anything of it is read or written. */
+async function trainAlone(
+  given: Model,
+  dataset: Dataset,
+  options: TrainOptions,
+  context: Context,
+  available: number,
+  hold: (folder: string) => void,
 ): Promise<Run> {
   const recipe = effectiveRecipe(given, options);
   const items = splitItems(dataset, options.split ?? "train");
@@ -134,6 +155,7 @@ export async function train(
     });
   }
   const folder = path.join(amsHome(), "runs", name);
+  hold(folder);
   const training = prepare(model, recipe, items, totalSteps, dataset, options);
   if (options.startFrom !== undefined) continuePublished(options.startFrom, training, stepsPerEpoch, context);
   openFolder(folder, training, options, context);

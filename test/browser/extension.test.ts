@@ -11,6 +11,7 @@ import { displaySymbol } from "../../src/display.js";
 import { packageRoot } from "../../src/paths.js";
 import { attentionFigure } from "../../src/plot/attention.js";
 import { historyFigure } from "../../src/plot/history.js";
+import { lockRun } from "../../src/train/runLock.js";
 import { boxedBusScene } from "../plot/scene.js";
 import { findBrowser, notebookOf, startLab, type Lab } from "./lab.js";
 import { assertPictureLike, labShare } from "./snapshot.js";
@@ -166,12 +167,16 @@ describe(
       assert.match((await item.locator("path").getAttribute("d")) ?? "", /^M1\.0 .*L239\.0 /);
       // As if a training went on: new steps, and a record that is not finished yet.
       const record = JSON.parse(readFileSync(path.join(run, "run.json"), "utf8")) as object;
+      const unlock = lockRun(run);
       writeFileSync(path.join(run, "run.json"), JSON.stringify({ ...record, status: "training" }));
       appendFileSync(
         path.join(run, "steps.jsonl"),
         `${JSON.stringify({ step: 101, epoch: 1, loss: 0.5, learningRate: 1e-5, gradientNorm: 1, imagesPerSecond: 9 })}\n`,
       );
       await item.filter({ hasText: "step 101" }).filter({ hasText: "training" }).waitFor();
+      // As if its process had been killed then.
+      unlock();
+      await item.filter({ hasText: "step 101" }).filter({ hasText: "unfinished" }).waitFor();
       assert.equal(await item.count(), 1);
       await lab.picture("extension-4-runs");
     });

@@ -1,10 +1,17 @@
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, mkdtempSync, readdirSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { describe, test } from "node:test";
 import { checkpointFolders, findRun, readRuns, readSteps, runFolder } from "../../src/commands/runList.js";
+import { panelRuns } from "../../src/commands/runsPanel.js";
+import { silentContext } from "../../src/context.js";
+import { startEngine } from "../../src/engine/index.js";
 import { AmsError } from "../../src/errors.js";
+import { lockRun } from "../../src/train/runLock.js";
+import { smallTraining } from "../train/killedTraining.js";
 
 process.env["AMS_HOME"] = mkdtempSync(path.join(tmpdir(), "ams-runs-"));
 
@@ -92,5 +99,53 @@ describe("runs on disk", () => {
       "run.json": "{",
     });
     assert.deepEqual([findRun("told").recipe, findRun("told").status], ["scenes-contrast", "unfinished"]);
+  });
+
+  const statusOf = (name: string): unknown[] =>
+    [readRuns(), panelRuns()].map((runs) => runs.find((run) => run.name === name)?.status);
+
+  test("a run trains for as long as its process lives, however long it has written nothing", async () => {
+    makeRun("long", { "steps.jsonl": `${record(1, 3)}\n` });
+    const hourAgo = Date.now() / 1000 - 3600;
+    utimesSync(path.join(runFolder("long"), "steps.jsonl"), hourAgo, hourAgo);
+    assert.deepEqual(statusOf("long"), ["unfinished", "unfinished"]);
+    const module = JSON.stringify(require.resolve("../../src/train/runLock.js"));
+    const hold = `require(${module}).lockRun(process.argv[1]); console.log("held"); setInterval(() => {}, 1000);`;
+    const child = spawn(process.execPath, ["-e", hold, runFolder("long")], { stdio: ["ignore", "pipe", "inherit"] });
+    try {
+      await once(child.stdout, "data");
+      assert.deepEqual(statusOf("long"), ["training", "training"]);
+      assert.throws(
+        () => lockRun(runFolder("long")),
+        (error: unknown) =>
+          error instanceof AmsError &&
+          error.message === "run long is being trained already" &&
+          error.where === `process ${String(child.pid)}, ${runFolder("long")}` &&
+          /another --name/.test(error.hint ?? ""),
+      );
+    } finally {
+      child.kill("SIGKILL");
+      await once(child, "exit");
+    }
+    assert.deepEqual(statusOf("long"), ["unfinished", "unfinished"]);
+    lockRun(runFolder("long"))(); // what a killed process left is no hindrance
+  });
+
+  test("a training says so while it validates, is alone in its run, and gives it back", async () => {
+    await startEngine("auto");
+    const seen = new Map<string, unknown[]>();
+    let second: Promise<unknown> | undefined;
+    const progress = ({ note = "" }: { note?: string }): void => {
+      const label = /evaluating/.test(note) ? "evaluating" : "training";
+      if (seen.has(label)) return;
+      seen.set(label, statusOf("live"));
+      second ??= smallTraining({ name: "live", resume: true }, silentContext).catch((error: unknown) => error);
+    };
+    await smallTraining({ name: "live" }, { ...silentContext, progress });
+    assert.match(String(await second), /run live is being trained already/);
+    assert.deepEqual(seen.get("training"), ["training", "training"], [...seen.keys()].join());
+    assert.deepEqual(seen.get("evaluating"), ["training", "training"], [...seen.keys()].join());
+    assert.deepEqual(statusOf("live"), ["finished", "finished"]);
+    assert.deepEqual(readdirSync(path.dirname(runFolder("live"))).filter((name) => name.startsWith(".live")), []); // prettier-ignore
   });
 });

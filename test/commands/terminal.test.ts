@@ -34,6 +34,27 @@ describe("progress on a terminal", () => {
   });
 });
 
+describe("progress of what has names from data", () => {
+  const label = "reading \u001b[2Jsplit\r\nof\u0007 captions";
+  const clean = "reading \ufffd[2Jsplit\ufffd of\ufffd captions";
+
+  for (const inCi of [false, true])
+    test(`is one line without control characters ${inCi ? "in a log" : "on a terminal"}`, () => {
+      const written: string[] = [];
+      const stderr: Output = { isTTY: true, columns: 200, write: (text) => written.push(text) };
+      const context = terminalContext(stderr, new AbortController().signal, () => 0, inCi);
+      context.progress({ label, done: 1, total: 2, note: "a\u001bb" });
+      context.progress({ label, done: 2, total: 2, milestone: "epoch\u001b 1" });
+      context.close();
+      const lines = written
+        .join("")
+        .trimEnd()
+        .split(inCi ? "\n" : "\r\u001b[2K")
+        .filter(Boolean);
+      assert.deepEqual(lines, [`${clean} 1/2 (50%) · a\ufffdb`, inCi ? `${clean} epoch\ufffd 1` : `${clean} 2/2 (100%)`]); // prettier-ignore
+    });
+});
+
 describe("progress in a log", () => {
   test("is a line for each stage, one every ten seconds, and the last state of each", () => {
     const output = record(false);

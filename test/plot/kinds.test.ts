@@ -136,6 +136,30 @@ describe("every kind of figure", () => {
     });
   }
 
+  test("sizes: a picture that is broken or gone is named, with what to do", async () => {
+    const image = session.dataset!.splits["val"]![1]!.image;
+    const whole = readFileSync(image);
+    const options = checkOptions(plotCommand, { figure: "sizes" });
+    const refusal = async (what: RegExp): Promise<void> =>
+      assert.rejects(
+        plotCommand.run(options as never, silentContext, session),
+        (error: unknown) =>
+          error instanceof AmsError &&
+          what.test(error.message) &&
+          !error.message.includes("\n") &&
+          error.where === image &&
+          /replace the file|check its path/.test(error.hint ?? ""),
+      );
+    try {
+      writeFileSync(image, "no picture");
+      await refusal(/^this image cannot be decoded: .*unsupported/);
+      rmSync(image);
+      await refusal(/^this image does not exist$/);
+    } finally {
+      writeFileSync(image, whole);
+    }
+  });
+
   test("is drawn without a browser", () => {
     const loaded = Object.keys(require.cache).filter((file) => /playwright|puppeteer|chrom/i.test(file));
     assert.deepEqual(loaded, []);

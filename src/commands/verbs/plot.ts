@@ -471,7 +471,7 @@ const measured = 300;
 async function sizes(options: PlotOptions, context: Context, session: Session): Promise<Figure> {
   const { datasetSummary } = await import("../../data/summary.js");
   const { sizesFigure } = await import("../../plot/sizes.js");
-  const { default: sharp } = await import("sharp");
+  const { imageSize } = await import("../../data/decode.js");
   const dataset = await wantDataset(options, context, session);
   const asked = splitsOf(options);
   const summaries = (await datasetSummary(dataset, undefined, context)).filter(
@@ -483,8 +483,8 @@ async function sizes(options: PlotOptions, context: Context, session: Session): 
     const items = splitOf(dataset, split).slice(0, options.images ?? measured);
     const images = await Promise.all(
       items.map(async ({ image }) => {
-        const { width, height } = await sharp(image).metadata();
-        return { width, height };
+        context.signal.throwIfAborted();
+        return imageSize(image);
       }),
     );
     splits.push({ split, lengths, cut, images });
