@@ -95,14 +95,18 @@ function showRuns(list: HTMLElement, runs: PanelRun[]): void {
         ...(epochs > 0 ? [`${epochs} ${epochs === 1 ? "epoch" : "epochs"}`] : []),
         ...(loss === null ? [] : [`loss ${loss.toPrecision(3)}`]),
         ...(rsum === null ? [] : [`val rSum ${rsum.toFixed(1)}`]),
-      ].join(" · ");
+      ];
       return element(
         "div",
         { class: `ams-run ${status}`, role: "listitem", title: new Date(run.changed).toLocaleString() },
         element("div", { class: "ams-run-name" }, element("b", {}, name), element("span", {}, status)),
         element("div", { class: "ams-run-facts" }, recipe),
         curve(run.losses, name),
-        element("div", { class: "ams-run-facts" }, facts),
+        element(
+          "div",
+          { class: "ams-run-facts" },
+          ...facts.flatMap((fact, i) => [...(i === 0 ? [] : [" · "]), element("span", {}, fact)]),
+        ),
       );
     }),
   );
@@ -149,6 +153,7 @@ const style = `
 .ams-run-name{display:flex;justify-content:space-between;gap:8px}
 .ams-run-name b{overflow-wrap:anywhere}
 .ams-run-name span,.ams-run-facts{color:var(--jp-ui-font-color2,#555);font-size:12px}
+.ams-run-facts span{white-space:nowrap}
 .ams-run.training .ams-run-name span{color:#d55e00;font-weight:600}
 .ams-run svg{display:block;width:100%;height:40px;margin:4px 0}
 .ams-run path{fill:none;stroke:#0072b2;stroke-width:1.5;vector-effect:non-scaling-stroke}

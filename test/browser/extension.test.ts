@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
 import type { Locator } from "playwright-core";
+import sharp from "sharp";
 import { installKernel } from "../../kernel/install/index.js";
 import type { MimeBundle } from "../../src/display.js";
 import { displaySymbol } from "../../src/display.js";
@@ -18,6 +19,9 @@ import { assertPictureLike, labShare } from "./snapshot.js";
 
 const installed = findBrowser();
 const caption = "A flamingo by a cake and a bus.";
+
+const stepLine = (step: number): string =>
+  `${JSON.stringify({ step, epoch: 1, loss: 0.5, learningRate: 1e-5, gradientNorm: 1, imagesPerSecond: 9 })}\n`;
 
 /** What a notebook from a stranger may hold: each of these would leave a mark in the page, or ask the network. */
 const evil = {
@@ -39,6 +43,7 @@ describe(
     const folder = mkdtempSync(path.join(tmpdir(), "ams extension "));
     const run = path.join(folder, "home", "runs", "first-try");
     const requests: string[] = [];
+    let summary = "";
     let lab: Lab;
 
     before(async () => {
@@ -57,7 +62,8 @@ describe(
         .split("\n")
         .filter((line) => line !== "")
         .map((line) => JSON.parse(line) as { step: number; epoch: number; loss: number; learningRate: number });
-      const history = await historyFigure({ name: "scenes-small-3", steps, epochs: [] });
+      const history = await historyFigure({ name: "scenes <small> & 3", steps, epochs: [] });
+      summary = history.text;
       const script = { "text/plain": "html", "text/html": "<b>bold</b><script>window.struck = 1</script>" };
       const figures = [figure[displaySymbol](), history[displaySymbol](), script];
       const stranger = { "text/plain": "figure", "application/vnd.plotly.v1+json": evil };
@@ -122,12 +128,39 @@ describe(
         titles.join(),
       );
       assert.ok(!titles.some((title) => /cloud|edit in|chart studio/i.test(title ?? "")), titles.join());
-      assert.match((await plot.getAttribute("aria-label")) ?? "", /Training history/);
+      assert.equal(await plot.getAttribute("aria-label"), summary, "as it was written, escaped nowhere");
+      // A figure, no image: its buttons are there for screen readers.
+      assert.equal(await plot.getAttribute("role"), "figure");
+      assert.match(
+        await plot.ariaSnapshot(),
+        /figure "Training history: scenes <small> & 3 100 steps[^]*button "Zoom"/,
+      );
       await output(1).scrollIntoViewIfNeeded();
       await lab.page.mouse.move(650, 5);
       const drawn = await plot.locator(".svg-container").screenshot({ style: ".modebar{visibility:hidden}" });
       await assertPictureLike(drawn, "extension-history", { share: labShare });
       await lab.picture("extension-2-plotly");
+    });
+
+    test("is as readable in JupyterLab's dark theme", async () => {
+      await lab.command("apputils:change-theme", { theme: "JupyterLab Dark" });
+      await lab.page.locator("body[data-jp-theme-light=false]").waitFor({ state: "attached" });
+      const explorer = output(0).locator(".ams-explorer");
+      await explorer.scrollIntoViewIfNeeded();
+      const said = await sharp(await explorer.locator(".said").screenshot()).stats();
+      assert.ok(said.channels[0]!.mean < 90 && said.channels[0]!.max > 180, "light letters on dark");
+      await explorer.locator(".caption button").filter({ hasText: "cake" }).click();
+      await explorer.locator(".said").filter({ hasText: "“cake” at scale 2" }).waitFor();
+      await lab.page.mouse.move(650, 5);
+      await lab.picture("extension-2-dark-explorer");
+      await assertPictureLike(await explorer.screenshot(), "extension-dark-explorer", { share: labShare });
+      const plot = output(1).locator(".js-plotly-plot");
+      await plot.scrollIntoViewIfNeeded();
+      await lab.picture("extension-2-dark-plotly");
+      const drawn = await plot.locator(".svg-container").screenshot({ style: ".modebar{visibility:hidden}" });
+      await assertPictureLike(drawn, "extension-history", { share: labShare }); // on its own white paper
+      await lab.command("apputils:change-theme", { theme: "JupyterLab Light" });
+      await lab.page.locator("body[data-jp-theme-light=true]").waitFor({ state: "attached" });
     });
 
     test("runs no script of a stranger, and asks nothing of their network", async () => {
@@ -143,6 +176,16 @@ describe(
       );
     });
 
+    test("frees a figure that is shown no longer", async () => {
+      const plot = await output(1).locator(".js-plotly-plot").elementHandle();
+      const isDrawn = (): Promise<boolean | undefined> =>
+        plot!.evaluate((node) => (node as unknown as { _fullLayout?: object })._fullLayout !== undefined);
+      assert.equal(await isDrawn(), true);
+      await lab.command("notebook:clear-all-cell-outputs");
+      await output(1).waitFor({ state: "detached" });
+      assert.equal(await isDrawn(), false);
+    });
+
     test("colours magics apart from TypeScript", async () => {
       await lab.open("magics.ipynb");
       const first = lab.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-CodeCell").first();
@@ -156,6 +199,10 @@ describe(
       const line = first.locator(".cm-line").nth(1);
       assert.equal(await line.locator("[class^=ams-]").count(), 0, "5 % 3 is no magic");
       assert.ok((await line.locator("span").count()) >= 3, "TypeScript has its own colours");
+      const style = ".jp-cell-toolbar, .cm-cursorLayer {visibility: hidden}";
+      await assertPictureLike(await first.locator(".cm-content").screenshot({ style }), "extension-magics", {
+        share: labShare,
+      });
       await lab.picture("extension-3-magics");
     });
 
@@ -169,16 +216,20 @@ describe(
       const record = JSON.parse(readFileSync(path.join(run, "run.json"), "utf8")) as object;
       const unlock = lockRun(run);
       writeFileSync(path.join(run, "run.json"), JSON.stringify({ ...record, status: "training" }));
-      appendFileSync(
-        path.join(run, "steps.jsonl"),
-        `${JSON.stringify({ step: 101, epoch: 1, loss: 0.5, learningRate: 1e-5, gradientNorm: 1, imagesPerSecond: 9 })}\n`,
-      );
+      appendFileSync(path.join(run, "steps.jsonl"), stepLine(101));
       await item.filter({ hasText: "step 101" }).filter({ hasText: "training" }).waitFor();
       // As if its process had been killed then.
       unlock();
       await item.filter({ hasText: "step 101" }).filter({ hasText: "unfinished" }).waitFor();
       assert.equal(await item.count(), 1);
       await lab.picture("extension-4-runs");
+      await assertPictureLike(await item.screenshot(), "extension-run", { share: labShare });
+    });
+
+    test("goes on listing them when the kernel, and with it their line, is another one", async () => {
+      await lab.restartKernel();
+      appendFileSync(path.join(run, "steps.jsonl"), stepLine(102));
+      await lab.page.locator(".ams-run").filter({ hasText: "step 102" }).waitFor();
     });
 
     test("offers a notebook to begin with in the launcher", async () => {
@@ -186,6 +237,7 @@ describe(
       const card = lab.page.locator(".jp-LauncherCard").filter({ hasText: "AMS notebook" });
       await card.first().waitFor();
       await lab.picture("extension-5-launcher");
+      await assertPictureLike(await card.first().screenshot(), "extension-launcher", { share: labShare });
       await card.first().click();
       const cells = lab.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-CodeCell");
       await cells.filter({ hasText: "%ams plot attention" }).first().waitFor();

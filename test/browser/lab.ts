@@ -52,6 +52,8 @@ export interface Lab {
   run(from: number, to: number): Promise<void>;
   /** The text of an expression's value in the kernel of the open notebook. */
   evaluate(expression: string): Promise<string>;
+  /** Restarts the kernel of the open notebook without asking. */
+  restartKernel(): Promise<void>;
   /** Writes the open notebook to its file. */
   save(): Promise<void>;
   /** A command of JupyterLab by its id. */
@@ -168,6 +170,7 @@ export async function startLab(options: {
         if (answer.status !== "ok") throw new Error(`${expression}: ${answer.evalue ?? answer.status}`);
         return answer.data?.["text/plain"] ?? "";
       },
+      restartKernel: () => page.evaluate(restart),
       reload: async () => {
         await page.reload();
         await page.waitForFunction(hasKernel, undefined, { timeout: 120_000, polling: 250 });
@@ -233,6 +236,7 @@ interface JupyterApp {
 
 interface Kernel {
   status: string;
+  restart(): Promise<void>;
   requestExecute(content: object): { done: Promise<{ content: { user_expressions: { value: Evaluated } } }> };
 }
 
@@ -272,6 +276,11 @@ async function evaluateInKernel(expression: string): Promise<Evaluated> {
   const content = { code: "", store_history: false, allow_stdin: false, user_expressions: { value: expression } };
   const reply = await kernel?.requestExecute(content).done;
   return reply?.content.user_expressions.value ?? { status: "no kernel" };
+}
+
+async function restart(): Promise<void> {
+  const { jupyterapp } = globalThis as unknown as { jupyterapp: JupyterApp };
+  await jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel?.restart();
 }
 
 function kernelIsIdle(): boolean {

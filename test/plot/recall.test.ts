@@ -34,9 +34,16 @@ interface Trace {
 
 describe("the recall figure", () => {
   test("looks like the kept picture", async () => {
-    const figure = await recallFigure([curve("test", 90), curve("test-style", 300), published], {
+    const owner = Int32Array.from({ length: 500 }, (_, caption) => Math.floor(caption / 5));
+    const banded = { ...curve("test", 90), owner };
+    const figure = await recallFigure([banded, curve("test-style", 300), published], {
       title: "Recall at K on 100 images",
     });
+    assert.equal(
+      (figure.svg.match(/class="js-fill"/g) ?? []).length,
+      2,
+      "the bands of the curves whose owners are known",
+    );
     assertLooksLike(figure.svg, "recall");
   });
 
