@@ -179,7 +179,7 @@ describe(
     test("frees a figure that is shown no longer", async () => {
       const plot = await output(1).locator(".js-plotly-plot").elementHandle();
       const isDrawn = (): Promise<boolean | undefined> =>
-        plot!.evaluate((node) => (node as unknown as { _fullLayout?: object })._fullLayout !== undefined);
+        plot.evaluate((node) => (node as unknown as { _fullLayout?: object })._fullLayout !== undefined);
       assert.equal(await isDrawn(), true);
       await lab.command("notebook:clear-all-cell-outputs");
       await output(1).waitFor({ state: "detached" });
