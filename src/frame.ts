@@ -2,7 +2,7 @@
 import path from "node:path";
 import util from "node:util";
 import type { DataFrame, NDframe } from "danfojs-node";
-import type { RunList } from "./commands/results.js";
+import type { IndexList, RunList } from "./commands/results.js";
 import type { StoredRun } from "./commands/runList.js";
 import type { Dataset } from "./data/dataset.js";
 import { countWords } from "./data/summary.js";
@@ -16,6 +16,7 @@ import type { Evaluation, EvaluationSummary } from "./evaluate/evaluation.js";
 import { phraseRecalls, type PhraseRecall } from "./evaluate/phraseRecall.js";
 import type { ScaleRecalls, ScaleSummary } from "./evaluate/scales.js";
 import type { WordRow } from "./evaluate/wordRelevance.js";
+import type { StoredIndex } from "./search/index.js";
 import type { EpochRecord, StepRecord } from "./train/records.js";
 import type { Run } from "./train/trainer.js";
 import { vendored } from "./vendored.js";
@@ -25,11 +26,12 @@ export type Frame = DataFrame & Displayable;
 
 /**
  * A data set as a table with a row a caption: split, image (its id), file, caption, words; or the list of runs as a table with a row
- * a run: name, recipe, status, epochs, steps, loss, rsum (its best), changed.
+ * a run: name, recipe, status, epochs, steps, loss, rsum (its best), changed; or of indexes: name, images, captions, features, megabytes, model,
+ * made, problem.
  *
  * `ams.frame(scenes).groupby(["split"]).col(["words"]).mean()`
  */
-export function frame(value: Dataset | RunList): Frame;
+export function frame(value: Dataset | RunList | IndexList): Frame;
 /**
  * A run as a table with a row a step: step, epoch, loss, learningRate, gradientNorm, imagesPerSecond; or a row an epoch: epoch,
  * step, loss, seconds, and the validation's recalls, NaN where none were measured. Steps count from 1, epochs from 0.
@@ -55,13 +57,16 @@ export function frame(comparison: Comparison, options?: { of?: "measures" | "fol
 export function frame(value: unknown, { of }: { of?: string } = {}): Frame {
   const found = tablesOf(value);
   if (found === undefined) {
-    throw new AmsError("only a data set, a run, an evaluation, a comparison or the list of runs becomes a frame", {
-      where: `frame(${util.inspect(value, { depth: 0, breakLength: Infinity, maxStringLength: 60 })})`,
-      hint:
-        value instanceof Promise
-          ? "wait for the result first: frame(await ...)"
-          : "give it what the verbs data, train, eval, compare or runs returned",
-    });
+    throw new AmsError(
+      "only a data set, a run, an evaluation, a comparison or a list of runs or indexes becomes a frame",
+      {
+        where: `frame(${util.inspect(value, { depth: 0, breakLength: Infinity, maxStringLength: 60 })})`,
+        hint:
+          value instanceof Promise
+            ? "wait for the result first: frame(await ...)"
+            : "give it what the verbs data, train, eval, compare, runs or indexes returned",
+      },
+    );
   }
   const names = Object.keys(found.tables);
   const make = found.tables[of ?? names[0]!];
@@ -117,6 +122,10 @@ function tablesOf(value: unknown): { what: string; tables: Record<string, () => 
   if ("runs" in value && Array.isArray(value.runs)) {
     const { runs } = value as RunList;
     return { what: "the list of runs", tables: { runs: () => build(runs, runColumns) } };
+  }
+  if ("indexes" in value && Array.isArray(value.indexes)) {
+    const { indexes } = value as IndexList;
+    return { what: "the list of indexes", tables: { indexes: () => build(indexes, indexColumns) } };
   }
   return undefined;
 }
@@ -360,6 +369,17 @@ const runColumns: Columns<StoredRun> = {
   loss: ["float32", ({ epochs, lastStep }) => epochs.at(-1)?.loss ?? lastStep?.loss ?? NaN],
   rsum: ["float32", ({ epochs }) => largest(epochs.flatMap(({ evaluation }) => evaluation?.rsum ?? []))],
   changed: ["string", ({ changed }) => changed.toISOString()],
+};
+
+const indexColumns: Columns<StoredIndex> = {
+  name: ["string", ({ name }) => name],
+  images: ["int32", ({ images }) => images ?? 0],
+  captions: ["int32", ({ captions }) => captions ?? 0],
+  features: ["string", ({ features }) => features ?? ""],
+  megabytes: ["float32", ({ bytes }) => bytes / 1e6],
+  model: ["string", ({ model }) => model ?? ""],
+  made: ["string", ({ made }) => made ?? ""],
+  problem: ["string", ({ problem }) => problem ?? ""],
 };
 
 function largest(values: number[]): number {

@@ -13,6 +13,7 @@ import type {
   Experiment,
   Exported,
   IndexReport,
+  IndexList,
   Inspection,
 } from "./results.js";
 import type { Figure } from "../plot/figure.js";
@@ -548,6 +549,12 @@ export interface SearchArguments {
   imageRoot?: SearchArguments["root"];
 }
 
+/** Options of `ams.indexes`. */
+export interface IndexesArguments {
+  /** Remove this index and all that it holds, by name or folder (the pictures themselves stay). */
+  remove?: string | string[];
+}
+
 /** Options of `ams.run`. */
 export interface RunArguments {
   /** The experiment, a .yaml file. */
@@ -717,6 +724,8 @@ export interface Api extends Helpers {
   search(query: string, options?: Omit<SearchArguments, "query">): Promise<Hits>;
   /** Find pictures for a text, or captions for a picture. */
   search(options?: SearchArguments): Promise<Hits>;
+  /** List the indexes on disk, or remove some. */
+  indexes(options?: IndexesArguments): Promise<IndexList>;
   /** Run a whole experiment written down as YAML. */
   run(file: string, options?: Omit<RunArguments, "file">): Promise<Experiment>;
   /** Run a whole experiment written down as YAML. */

@@ -5,7 +5,7 @@ import type { Check, EngineInfo } from "../engine/types.js";
 import type { Comparison } from "../evaluate/index.js";
 import type { Frame } from "../frame.js";
 import type { Figure } from "../plot/figure.js";
-import type { Indexed } from "../search/index.js";
+import type { Indexed, StoredIndex } from "../search/index.js";
 import type { StoredRun } from "./runList.js";
 
 /** Of `data`. */
@@ -38,6 +38,16 @@ export interface RunList extends Displayable {
   frame(): Frame;
   /** Their losses and validations over each other: of the first six that can be read. */
   figure(): Promise<Figure>;
+}
+
+/** Of `indexes`. */
+export interface IndexList extends Displayable {
+  /** Those with a name, in its order. */
+  indexes: StoredIndex[];
+  /** Folders of those that this call has removed. */
+  removed: string[];
+  /** A danfo.js DataFrame with a row an index. The same as `ams.frame(list)`. */
+  frame(): Frame;
 }
 
 /** Of `export`. */

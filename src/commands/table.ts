@@ -7,6 +7,7 @@ import { doctorCommand } from "./verbs/doctor.js";
 import { engineCommand } from "./verbs/engine.js";
 import { evalCommand } from "./verbs/eval.js";
 import { exportCommand } from "./verbs/export.js";
+import { indexesCommand } from "./verbs/indexes.js";
 import { indexCommand } from "./verbs/indexGallery.js";
 import { inspectCommand } from "./verbs/inspect.js";
 import { plotCommand } from "./verbs/plot.js";
@@ -26,6 +27,7 @@ export const commands: Command[] = [
   plotCommand,
   indexCommand,
   searchCommand,
+  indexesCommand,
   runCommandOf(() => commands),
   runsCommand,
   exportCommand,

@@ -22,6 +22,7 @@ const sources: Record<string, string> = {
   Experiment: "./results.js",
   Exported: "./results.js",
   IndexReport: "./results.js",
+  IndexList: "./results.js",
   Inspection: "./results.js",
   Helpers: "./helpers.js",
 };

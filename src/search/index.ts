@@ -11,6 +11,7 @@ export {
   type Indexed,
   type IndexOptions,
 } from "./indexing.js";
+export { listIndexes, removeIndex, type StoredIndex } from "./listing.js";
 export type { Link } from "./links.js";
 export { search, type Query, type SearchOptions } from "./search.js";
 export { indexFolder, indexNames } from "./places.js";

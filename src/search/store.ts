@@ -96,7 +96,7 @@ export interface Store {
 const readable = 10 * 60_000;
 
 /** LanceDB's own folder. */
-const tables = "tables";
+export const tables = "tables";
 
 const text = (name: string): Field => new Field(name, new Utf8(), false);
 const number = (name: string): Field => new Field(name, new Float64(), false);

@@ -62,6 +62,7 @@ describe("typed calls", () => {
       "compare",
       "plot",
       "index",
+      "indexes",
       "search",
       "run",
       "runs",

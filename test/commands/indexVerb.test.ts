@@ -1,17 +1,21 @@
 /** `ams index` and `ams search --index` as people call them: by line with --json, and as functions. */
 import { after, before, describe, test } from "node:test";
 import assert from "node:assert/strict";
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import * as tf from "@tensorflow/tfjs-core";
+import { parseWords } from "../../src/commands/parse.js";
+import { commands } from "../../src/commands/table.js";
 import { closeImageWorkers } from "../../src/data/imagePool.js";
 import { AmsError, createApi, displaySymbol, type Context, silentContext } from "../../src/index.js";
 import { startEngine } from "../../src/engine/index.js";
 import { saveModel } from "../../src/model/store.js";
 import { packageRoot } from "../../src/paths.js";
+import type { StoredIndex } from "../../src/search/index.js";
+import { lockIndex } from "../../src/search/store.js";
 import { makeSample, type Sample } from "../evaluate/sample.js";
 
 let sample: Sample;
@@ -109,6 +113,52 @@ describe("ams.index", () => {
     await refused(ams.index("photos", { checkpoint, index: "./photos" }), /something else than an index/);
     await ams.index("photos", { checkpoint, index: "./own" });
     await refused(ams.search("red", { index: "./own", split: "val" }), /--split means nothing/);
+  });
+
+  test("are listed with what they hold, as a table, a frame and a line, and removed by name or folder", async () => {
+    const notes: string[] = [];
+    const ams = createApi({ cwd: scratch, context: { ...silentContext, note: (line) => notes.push(line) } });
+    await ams.engine("plain");
+    for (const index of ["kept", "gone"]) await ams.index("photos", { checkpoint, index, features: "none" });
+    await ams.index("photos", { checkpoint, index: "./beside" });
+    writeFileSync(path.join(scratch, "beside", "notes.txt"), "mine");
+    const broken = path.join(scratch, "home", "indexes", "broken");
+    mkdirSync(broken);
+    writeFileSync(path.join(broken, "index.json"), '{"version": 1');
+    const cut = path.join(scratch, "home", "indexes", "cut");
+    await ams.index("photos", { checkpoint, index: "cut" });
+    rmSync(path.join(cut, "tables", "captions.lance"), { recursive: true });
+
+    const list = await ams.indexes();
+    const of = (name: string): StoredIndex => list.indexes.find((index) => index.name === name)!;
+    const { images, captions, features, model, folder, bytes, problem } = of("kept");
+    assert.deepEqual([images, captions, features, model, problem], [6, 0, "none", checkpoint, undefined]);
+    assert.equal(folder, path.join(scratch, "home", "indexes", "kept"));
+    assert.ok(bytes > 6 * 3072 && bytes < 1e6);
+    for (const name of ["broken", "cut"]) assert.match(of(name).problem ?? "", /the index cannot be read/);
+    const names = list.indexes.map(({ name }) => name);
+    assert.ok(!names.includes("beside") && names.includes("gone"));
+    assert.deepEqual(list.frame().column("name").values, names);
+    const shown = JSON.stringify(await list[displaySymbol]());
+    assert.match(shown, /kept +6 +0 +none +\d+ kB/);
+
+    await refused(ams.indexes({ remove: ["kept", "kpt"] }), /there is no index "kpt"\n[^]*did you mean kept/);
+    await refused(ams.indexes({ remove: ["./photos"] }), /there is no index ".\/photos"/);
+    assert.ok(existsSync(folder), "nothing goes where one is unknown");
+    const unlock = lockIndex(folder);
+    await refused(ams.indexes({ remove: ["kept"] }), /another process is writing this index/);
+    unlock();
+    const left = await ams.indexes({ remove: ["gone", "gone", "broken", "cut", "./beside"] });
+    assert.equal(left.removed.length, 4);
+    assert.deepEqual(left.indexes.map(({ name }) => name), names.filter((name) => !["gone", "broken", "cut"].includes(name))); // prettier-ignore
+    for (const name of ["gone", "broken", "cut"]) assert.ok(!existsSync(path.join(scratch, "home", "indexes", name)));
+    assert.deepEqual(readdirSync(path.join(scratch, "beside")), ["notes.txt"], "what is not the index's stays");
+    assert.ok(notes.some((line) => line === `removed the index ${path.join(scratch, "beside")}`));
+    await refused(ams.search("red", { index: "gone" }), /there is no index "gone"/);
+
+    const { command } = parseWords(["index", "--list"], commands);
+    assert.equal(command.name, "indexes");
+    assert.throws(() => parseWords(["index", "--list", "photos"], commands), AmsError);
   });
 
   test("is a line with --json, in a process that ends by itself", async () => {

@@ -23,7 +23,7 @@ export const indexCommand = defineCommand({
   summary: "encode a gallery once and keep it for searches",
   about:
     "The gallery is a folder of pictures (with all below it) or a split of a data set. Images that are in the index already are passed over: an interrupted or killed call is " +
-    "simply repeated, and a larger gallery adds what is new. An index belongs to the model that made it. Then: search TEXT --index NAME.",
+    "simply repeated, and a larger gallery adds what is new. An index belongs to the model that made it. Then: search TEXT --index NAME. The verb indexes lists what there is, and removes it.",
   options: {
     folder: option(z.string().optional(), {
       help: "a folder of pictures (default: the split of the data set)",
@@ -56,6 +56,7 @@ export const indexCommand = defineCommand({
   },
   positional: { option: "folder" },
   aliases: { ...dataAliases, name: "index" },
+  redirect: { flag: "list", verb: "indexes", arguments: [] },
   examples: [
     "index ~/photos --index photos",
     "index --data scenes --split test --index scenes",
