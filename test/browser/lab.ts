@@ -10,6 +10,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 import { chromium, type Browser, type Page } from "playwright-core";
 import { packageRoot } from "../../src/paths.js";
+import { until } from "./ask.js";
 
 /** What scripts/setup/paths.mjs gives: the private Python and the environment of everything that Jupyter starts. */
 interface SetupPaths {
@@ -38,6 +39,8 @@ export interface Lab {
   pageErrors: string[];
   /** Opens a notebook (relative to the root folder) and waits until its kernel is idle. */
   open(notebook: string): Promise<void>;
+  /** Opens a notebook whose metadata name no kernel and no language: JupyterLab asks for a kernel, and is given none. */
+  openWithoutKernel(notebook: string): Promise<void>;
   /** Clicks the launcher's notebook card of that title and waits until the new notebook's kernel is idle. */
   launch(title: string): Promise<void>;
   /** Loads the page again, whatever runs; resolves when the notebook has its kernel, which may be busy. */
@@ -191,6 +194,17 @@ export async function startLab(options: {
         const place = notebook.split("/").map(encodeURIComponent).join("/");
         await page.goto(`${url}/lab/tree/${place}?token=${token}`);
         await page.waitForFunction(kernelIsIdle, undefined, { timeout: 120_000, polling: 250 });
+      },
+      openWithoutKernel: async (notebook) => {
+        await page.goto(`${url}/lab/tree/${encodeURIComponent(notebook)}?token=${token}`);
+        const none = page.locator(".jp-Dialog button.jp-mod-reject").first();
+        await none.waitFor({ timeout: 120_000 });
+        await until(async () => {
+          if (await none.isVisible()) await none.click({ timeout: 5000 }).catch(() => undefined); // gone meanwhile
+          return (await none.count()) === 0;
+        }, "the question for a kernel is answered");
+        const name = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-KernelName");
+        await name.filter({ hasText: "No Kernel" }).waitFor();
       },
       launch: async (title) => {
         await page.goto(`${url}/lab?token=${token}`);

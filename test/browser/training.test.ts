@@ -7,7 +7,6 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 import type { Locator, Page } from "playwright-core";
 import { installKernel } from "../../kernel/install/index.js";
@@ -15,6 +14,7 @@ import { trainingDisplay } from "../../src/commands/show/training.js";
 import type { Direction } from "../../src/evaluate/index.js";
 import { galleryOf, galleryView } from "../../src/plot/gallery.js";
 import { fixture } from "../fixtures.js";
+import { askExplorer, until } from "./ask.js";
 import { exportToHtml, findBrowser, notebookOf, startLab, type Lab, type NotebookCell } from "./lab.js";
 import { assertPictureLike, labShare } from "./snapshot.js";
 
@@ -117,13 +117,14 @@ describe("a session in JupyterLab", { skip: installed === undefined ? "no Chromi
     await picture("session-4-reloaded", longTraining);
   });
 
-  test("an interrupt ends it with a word on how to go on, and the kernel lives on", async () => {
+  test("an interrupt ends it with a word on how to go on, and the kernel lives on", async (t) => {
     const asked = performance.now();
     await lab.command("notebook:interrupt-kernel");
     await output(longTraining).filter({ hasText: "to go on: ams train --resume long" }).first().waitFor();
     const seconds = (performance.now() - asked) / 1000;
-    // On an idle machine it takes a fraction of a second.
-    assert.ok(seconds < 20, `${String(seconds)} s`);
+    t.diagnostic(`${seconds.toFixed(2)} s from the command to the word in the cell`);
+    // Within a second at the kernel (test/kernel/interrupt.test.ts); the rest is for JupyterLab, on a machine that does other things.
+    assert.ok(seconds < 5, `${String(seconds)} s`);
     await until(async () => (await lab.evaluate("1 + 1")) === "2", "the kernel answers");
     assert.equal(await lab.evaluate("long.status"), "'stopped'");
     const prompt = cellAt(longTraining).locator(".jp-InputPrompt").first();
@@ -140,17 +141,8 @@ describe("a session in JupyterLab", { skip: installed === undefined ? "no Chromi
     };
     const stopped = JSON.stringify(saved.cells[longTraining]?.outputs);
     assert.equal(stopped.match(/images\/s · stopped after/g)?.length, 2, "once as text and once as HTML");
-    // A notebook that names no kernel and no language: JupyterLab asks for a kernel, and is given none.
     writeFileSync(path.join(folder, "later.ipynb"), JSON.stringify({ ...saved, metadata: {} }));
-    await lab.page.goto(lab.page.url().replace(/\/lab\/.*/, "/lab/tree/later.ipynb"));
-    const none = lab.page.locator(".jp-Dialog button.jp-mod-reject").first();
-    await none.waitFor();
-    await until(async () => {
-      if (await none.isVisible()) await none.click({ timeout: 5000 }).catch(() => undefined); // gone meanwhile
-      return (await none.count()) === 0;
-    }, "the question for a kernel is answered");
-    const kernelName = lab.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-KernelName");
-    await kernelName.filter({ hasText: "No Kernel" }).waitFor();
+    await lab.openWithoutKernel("later.ipynb");
     const explorer = output(3).locator(".ams-explorer");
     await explorer.waitFor();
     await askExplorer(explorer);
@@ -212,23 +204,6 @@ describe("a session in JupyterLab", { skip: installed === undefined ? "no Chromi
   });
 });
 
-/** Chooses the second word and the second scale: each click again until its effect shows, since what is redrawn loses it. */
-async function askExplorer(explorer: Locator): Promise<void> {
-  const word = explorer.locator(".caption button").nth(1);
-  const name = (await word.textContent()) ?? "";
-  const said = explorer.locator(".said").first();
-  const scale = explorer.locator(".scales button").nth(1);
-  const says = async (text: string): Promise<boolean> => ((await said.textContent()) ?? "").includes(text);
-  await until(async () => {
-    await word.click();
-    return says(`“${name}”`);
-  }, `the explorer shows “${name}”`);
-  await until(async () => {
-    await scale.click();
-    return says("at scale 2");
-  }, "the explorer shows scale 2");
-}
-
 /** The last state of a training's display: how it ended, a row for each epoch, three captions with four pictures each, no bar. */
 async function assertRecord(output: Locator, status: "finished" | "stopped", epochs: number): Promise<void> {
   const record = output.filter({ hasText: `${status} after` }).first();
@@ -258,13 +233,4 @@ async function offlinePage(other: Page, file: string): Promise<Page> {
 /** The step of the whole run that a live display shows; 0 where it shows none. */
 function stepOf(text: string): number {
   return Number(/whole run\s*step (\d+)\//.exec(text)?.[1] ?? 0);
-}
-
-/** Tries until it holds, for two minutes. */
-async function until(holds: () => Promise<boolean>, what: string): Promise<void> {
-  for (const end = Date.now() + 120_000; Date.now() < end;) {
-    if (await holds()) return;
-    await sleep(200);
-  }
-  assert.fail(`not within two minutes: ${what}`);
 }

@@ -6,7 +6,8 @@ export const explorerStyle = `
 .ams-explorer .bar{display:flex;flex-wrap:wrap;gap:6px 18px;align-items:center;margin:0 0 10px}
 .ams-explorer .group{display:flex;flex-wrap:wrap;gap:4px;align-items:center}
 .ams-explorer button{font:inherit;color:inherit;background:var(--soft);border:1px solid transparent;border-radius:5px;padding:2px 8px;cursor:pointer;line-height:1.4}
-.ams-explorer button:hover{border-color:var(--line)}
+.ams-explorer button:disabled{opacity:.45;cursor:default}
+.ams-explorer button:not(:disabled):hover{border-color:var(--line)}
 .ams-explorer button[aria-pressed=true]{border-color:var(--pick);box-shadow:inset 0 -3px 0 var(--pick);font-weight:600}
 .ams-explorer :focus-visible{outline:2px solid var(--pick);outline-offset:2px}
 .ams-explorer .views{display:flex;flex-wrap:wrap;gap:18px 28px}
