@@ -1,7 +1,7 @@
 /** %npm: packages for the notebook, installed beside it. */
 import { existsSync } from "node:fs";
 import path from "node:path";
-import { npmCommand } from "../npmCommand.js";
+import { npmCommand } from "../../src/npmCommand.js";
 import { splitWords } from "./options.js";
 import { userError } from "./plugins.js";
 import { runShell } from "./shell.js";

@@ -2,7 +2,7 @@
 import type { Table } from "apache-arrow";
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
-import { npmCommand } from "../../kernel/npmCommand.js";
+import { npmCommand } from "../npmCommand.js";
 import { AmsError } from "../errors.js";
 import { packageRoot } from "../paths.js";
 

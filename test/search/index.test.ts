@@ -40,7 +40,7 @@ import {
 } from "../../src/search/index.js";
 import { framesSvg, hitsFigure } from "../../src/search/hits.js";
 import { linkWords, placeName, strongestLinks } from "../../src/search/links.js";
-import { npmCommand } from "../../kernel/npmCommand.js";
+import { npmCommand } from "../../src/npmCommand.js";
 import { lanceInstallation, loadLance } from "../../src/search/lance.js";
 import { lockIndex, openStore } from "../../src/search/store.js";
 import { Random } from "../../src/random.js";

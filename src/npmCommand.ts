@@ -1,4 +1,4 @@
-/** Which npm there is. */
+/** Which npm there is: for hints and for the kernel's %npm. */
 import { existsSync } from "node:fs";
 import path from "node:path";
 
