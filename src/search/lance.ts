@@ -40,19 +40,23 @@ interface Lance {
 }
 
 /**
- * The line that puts the package where the one in `root` finds it: into a clone, among the packages of a project or of all users, or beside
- * it in a wheel (whose Node brings the npm). Its packages of other makers have install scripts that are not needed.
+ * The line that puts the package where the one in `root` finds it, beside the same copy of apache-arrow: into a clone, among the packages of
+ * a project, or into the package itself where that holds its own (in a wheel, whose Node brings the npm, or installed for all users). Install scripts of
+ * other makers' packages are not needed.
  */
 export function lanceInstallation(root = packageRoot(), npm = npmCommand()): string {
   const around = path.dirname(root);
-  const { optionalDependencies = {} } = JSON.parse(readFileSync(path.join(root, "package.json"), "utf8")) as {
-    optionalDependencies?: Record<string, string>;
-  };
-  const install = `install --ignore-scripts @lancedb/lancedb@${optionalDependencies["@lancedb/lancedb"] ?? "latest"}`;
-  if (existsSync(path.join(around, "launch.py"))) return `${npm} ${install} --prefix "${around}"`;
-  if (path.basename(around) !== "node_modules") return `npm install --include=optional --prefix "${root}"`;
   const project = path.dirname(around);
-  return `npm ${install} ${existsSync(path.join(project, "package.json")) ? `--prefix "${project}"` : "--global"}`;
+  const ofPackages = path.basename(around) === "node_modules";
+  if (ofPackages && existsSync(path.join(project, "package.json"))) {
+    const { optionalDependencies } = JSON.parse(readFileSync(path.join(root, "package.json"), "utf8")) as {
+      optionalDependencies: Record<string, string>;
+    };
+    return `npm install --ignore-scripts --prefix "${project}" @lancedb/lancedb@${optionalDependencies["@lancedb/lancedb"]}`;
+  }
+  if (ofPackages || existsSync(path.join(around, "launch.py")))
+    return `${npm} install --omit=dev --ignore-scripts --no-package-lock --prefix "${root}"`;
+  return `npm install --include=optional --prefix "${root}"`;
 }
 
 /**

@@ -73,6 +73,7 @@ describe("the npm package", { skip: noRegistry }, () => {
   const consumer = path.join(scratch, "consumer");
   const ams = path.join(consumer, "node_modules", ".bin", "ams");
   const installed = path.join(consumer, "node_modules", "ams-notebook");
+  const tarball = path.join(scratch, `ams-notebook-${packageFile.version}.tgz`);
 
   before(() => {
     mkdirSync(consumer);
@@ -80,7 +81,6 @@ describe("the npm package", { skip: noRegistry }, () => {
     const packed = spawnSync(npm, ["pack", "--pack-destination", scratch], { encoding: "utf8", cwd: root, env: clean });
     // Packing builds first: nobody packs what is not there, or old.
     assert.match(packed.stderr, /✓ TypeScript/);
-    const tarball = path.join(scratch, `ams-notebook-${packageFile.version}.tgz`);
     // No scripts: nothing may need a compiler or another download to be installed.
     const flags = ["--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline"];
     run(npm, ["install", ...flags, tarball], { cwd: consumer });
@@ -102,6 +102,37 @@ describe("the npm package", { skip: noRegistry }, () => {
       assert.ok(!names.includes(unwanted), unwanted);
     const outside = Object.values(lock.packages).filter(({ resolved }) => /sheetjs|git\+|github/.test(resolved ?? ""));
     assert.deepEqual(outside, []);
+  });
+
+  test("also installs with the install scripts of its packages, which call no build tool", () => {
+    const folder = path.join(scratch, "with-scripts");
+    const tools = path.join(folder, "tools");
+    const called = path.join(folder, "called");
+    mkdirSync(tools, { recursive: true });
+    writeFileSync(path.join(folder, "package.json"), '{ "private": true }\n');
+    for (const tool of [
+      "cc",
+      "gcc",
+      "g++",
+      "c++",
+      "clang",
+      "clang++",
+      "make",
+      "cmake",
+      "ninja",
+      "node-gyp",
+      "python",
+      "python3",
+    ])
+      // prettier-ignore
+      writeFileSync(path.join(tools, tool), `#!/bin/sh\necho "${tool} $*" >> "${called}"\nexit 1\n`, { mode: 0o755 });
+    // A package of LanceDB's, which is not used, would fetch CUDA's libraries.
+    const env = { PATH: `${tools}${path.delimiter}${process.env["PATH"]}`, ONNXRUNTIME_NODE_INSTALL_CUDA: "skip" };
+    run(npm, ["install", "--no-audit", "--no-fund", "--prefer-offline", tarball], { cwd: folder, env });
+    assert.equal(existsSync(called) ? readFileSync(called, "utf8") : "", "");
+    const found = run(path.join(folder, "node_modules", ".bin", "ams"), ["--version"], { cwd: folder });
+    assert.equal(found.trim(), packageFile.version);
+    rmSync(folder, { recursive: true, force: true });
   });
 
   test("carries no sources, tests or maps, and everything that it reads at run time", () => {

@@ -369,11 +369,12 @@ describe("an index is refused", () => {
     };
     const clone = put("clone");
     assert.equal(lanceInstallation(clone), `npm install --include=optional --prefix "${clone}"`);
-    const install = "install --ignore-scripts @lancedb/lancedb@1.2.3";
-    assert.equal(lanceInstallation(put("lib", "node_modules", "ams-notebook")), `npm ${install} --global`);
     const project = put("project");
-    const inProject = put("project", "node_modules", "ams-notebook");
-    assert.equal(lanceInstallation(inProject), `npm ${install} --prefix "${project}"`);
+    const inProject = lanceInstallation(put("project", "node_modules", "ams-notebook"));
+    assert.equal(inProject, `npm install --ignore-scripts --prefix "${project}" @lancedb/lancedb@1.2.3`);
+    const own = "install --omit=dev --ignore-scripts --no-package-lock";
+    const forAll = put("lib", "node_modules", "ams-notebook");
+    assert.equal(lanceInstallation(forAll, "npm"), `npm ${own} --prefix "${forAll}"`);
     const wheel = put("ams_notebook", "package");
     writeFileSync(path.join(folder, "ams_notebook", "launch.py"), "");
     const program = path.join(folder, "node_modules", "npm", "bin", "npm-cli.js");
@@ -381,7 +382,7 @@ describe("an index is refused", () => {
     writeFileSync(program, "");
     const npm = npmCommand(path.join(folder, "node.exe"));
     assert.equal(npm, `"${path.join(folder, "node.exe")}" "${program}"`);
-    assert.equal(lanceInstallation(wheel, npm), `${npm} ${install} --prefix "${path.dirname(wheel)}"`);
+    assert.equal(lanceInstallation(wheel, npm), `${npm} ${own} --prefix "${wheel}"`);
     assert.equal(npmCommand(path.join(folder, "no", "node")), "npm");
   });
 
