@@ -193,7 +193,8 @@ export async function startLab(options: {
       open: async (notebook) => {
         const place = notebook.split("/").map(encodeURIComponent).join("/");
         await page.goto(`${url}/lab/tree/${place}?token=${token}`);
-        await page.waitForFunction(kernelIsIdle, undefined, { timeout: 120_000, polling: 250 });
+        // Not one that the workspace shows from before.
+        await page.waitForFunction(isOpenAndIdle, notebook, { timeout: 120_000, polling: 250 });
       },
       openWithoutKernel: async (notebook) => {
         await page.goto(`${url}/lab/tree/${encodeURIComponent(notebook)}?token=${token}`);
@@ -243,6 +244,7 @@ interface JupyterApp {
         activeCellIndex: number;
         model: { toJSON(): { cells: NotebookCell[] }; sharedModel: { addCell(cell: object): unknown } };
       };
+      context?: { path: string };
       sessionContext?: { session?: { kernel?: Kernel | null } | null };
     } | null;
   };
@@ -300,6 +302,12 @@ async function restart(): Promise<void> {
 function kernelIsIdle(): boolean {
   const { jupyterapp } = globalThis as unknown as { jupyterapp?: JupyterApp };
   return jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === "idle";
+}
+
+function isOpenAndIdle(notebook: string): boolean {
+  const { jupyterapp } = globalThis as unknown as { jupyterapp?: JupyterApp };
+  const shown = jupyterapp?.shell.currentWidget;
+  return shown?.context?.path === notebook && shown.sessionContext?.session?.kernel?.status === "idle";
 }
 
 function hasKernel(): boolean {
