@@ -186,6 +186,7 @@ describe("the wheel", { skip: noIndex }, () => {
     run(python, ["-m", "venv", environment]);
     const pip = ["-m", "pip", "install", "-q", "--disable-pip-version-check"];
     run(path.join(bin, "python"), [...pip, wheel, "nbclient"]);
+    run(path.join(bin, "ams"), ["notebooks", "notebooks"], { env, cwd: work });
   });
 
   test("jupyter lists the kernel of this environment", () => {
@@ -209,7 +210,6 @@ describe("the wheel", { skip: noIndex }, () => {
   });
 
   test("the first cells of the tour run", () => {
-    run(path.join(bin, "ams"), ["notebooks", "notebooks"], { env, cwd: work });
     const code = `
 import nbformat, sys
 from nbclient import NotebookClient
