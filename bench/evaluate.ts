@@ -4,6 +4,7 @@
  *     npm run build && node build/bench/evaluate.js            # base feature sizes, six scales; needs .ams/pytorch (npm test makes it), 9 GB
  *     node build/bench/evaluate.js --rounds 5 --threads 2
  *     node build/bench/evaluate.js --only time                 # or memory
+ *     node build/bench/evaluate.js --threads 1 --also-threads 2   # the times with two threads beside those with one
  */
 import { spawn, spawnSync, type ChildProcessWithoutNullStreams } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -19,6 +20,7 @@ import type { EvaluateCase } from "./evaluateWorker.js";
 const { values: given } = parseArgs({
   options: {
     threads: { type: "string", default: "2" },
+    "also-threads": { type: "string" },
     rounds: { type: "string", default: "4" },
     images: { type: "string", default: "24" },
     captions: { type: "string", default: "192" },
@@ -89,7 +91,8 @@ function open(child: ChildProcessWithoutNullStreams): { once: () => Promise<Meas
   };
 }
 
-async function timing(): Promise<Record<string, unknown>> {
+/** Both sides with so many threads each. */
+async function timing(threads: number): Promise<Record<string, unknown>> {
   const folder = mkdtempSync(path.join(tmpdir(), "ams-bench-evaluate-"));
   const [features, published, own] = ["features", "published", "own"].map((name) => path.join(folder, `${name}.safetensors`)) as [string, string, string]; // prettier-ignore
   try {
@@ -165,7 +168,9 @@ async function main(): Promise<void> {
     machine: `${cpus()[0]?.model ?? "?"}, ${cpus().length} processors, ${threads} threads, Node ${process.version}`,
     sizes: { scales, regions, words, width, embed },
   };
-  if (given.only !== "memory") result["time"] = await timing();
+  if (given.only !== "memory") result["time"] = await timing(threads);
+  const also = numbers["also-threads"];
+  if (given.only !== "memory" && also !== undefined) result[`timeWith${also}Threads`] = await timing(also);
   if (given.only !== "time") result["memory"] = memory();
   console.log(JSON.stringify(result, null, 2));
   const folder = path.join(packageRoot(), "bench", "results");
