@@ -171,9 +171,14 @@ export async function openStore(folder: string): Promise<Store> {
   }
 }
 
+/** What LanceDB says, in one line and without places in its own sources. */
+function reasonOf(cause: unknown): string {
+  const text = cause instanceof Error ? (cause.message.split("\n")[0] ?? "") : String(cause);
+  return text.replace(/,? \S+\.rs:\d+:\d+/g, "").replace(/\s+Caused by:.*/, "");
+}
+
 function damaged(folder: string, cause: unknown): AmsError {
-  const reason = cause instanceof Error ? (cause.message.split("\n")[0] ?? "") : String(cause);
-  return new AmsError(`the index cannot be read: ${reason}`, {
+  return new AmsError(`the index cannot be read: ${reasonOf(cause)}`, {
     where: folder,
     hint: "make it anew: ams index --fresh",
     cause,
@@ -199,8 +204,8 @@ function storeOf(
     try {
       await work();
     } catch (cause) {
-      const reason = cause instanceof Error ? (cause.message.split("\n")[0] ?? "") : String(cause);
-      throw new AmsError(`the index cannot be written: ${reason}`, {
+      if (cause instanceof AmsError) throw cause;
+      throw new AmsError(`the index cannot be written: ${reasonOf(cause)}`, {
         where: folder,
         hint: "check its disk and its rights; what was finished before is kept, and the same line goes on",
         cause,
@@ -247,7 +252,11 @@ function storeOf(
       }),
     async *scan() {
       const columns = ["image", ...(record.features === "none" ? [] : ["features"])];
-      for await (const rows of images.query().select(columns)) {
+      const batches = images.query().select(columns)[Symbol.asyncIterator]();
+      for (;;) {
+        const next = await reading(() => batches.next());
+        if (next.done === true) return;
+        const rows = next.value;
         const [files, features] = [rows.getChild("image"), rows.getChild("features")];
         yield Array.from({ length: rows.numRows }, (_, row) => {
           const kept = features?.get(row) as Uint8Array | null | undefined;
@@ -269,16 +278,17 @@ function storeOf(
         await deleteRows(images, files);
         await deleteRows(captions, files);
       }),
-    removeOrphans: async () => {
-      const before = await captions.countRows();
-      const owners = describe(await images.query().select(described).toArrow());
-      if (owners.reduce((sum, { captions: own }) => sum + own.length, 0) === before) return 0;
-      const there = new Set(owners.map(({ image }) => image));
-      const files = (await captions.query().select(["image"]).toArrow()).getChild("image");
-      const orphans = new Set(Array.from({ length: before }, (_, row) => String(files?.get(row))).filter((file) => !there.has(file))); // prettier-ignore
-      await writes(() => deleteRows(captions, [...orphans]));
-      return before - (await captions.countRows());
-    },
+    removeOrphans: () =>
+      reading(async () => {
+        const before = await captions.countRows();
+        const owners = describe(await images.query().select(described).toArrow());
+        if (owners.reduce((sum, { captions: own }) => sum + own.length, 0) === before) return 0;
+        const there = new Set(owners.map(({ image }) => image));
+        const files = (await captions.query().select(["image"]).toArrow()).getChild("image");
+        const orphans = new Set(Array.from({ length: before }, (_, row) => String(files?.get(row))).filter((file) => !there.has(file))); // prettier-ignore
+        await writes(() => deleteRows(captions, [...orphans]));
+        return before - (await captions.countRows());
+      }),
     tidy: (deleted, readableFor = readable) =>
       writes(async () => {
         const before = new Date(Date.now() - readableFor);

@@ -353,7 +353,8 @@ describe("runs and queries", () => {
     }
     assert.deepEqual(queryOf({ query: "a dog as in dog.jpg" }, fresh()), { text: "a dog as in dog.jpg" });
     assert.throws(() => queryOf({ query: "other.jpg" }, fresh()), /there is no picture "other\.jpg"/);
-    assert.deepEqual(queryOf({ image: "x.png" }, fresh()), { image: path.join(folder, "x.png") });
+    assert.deepEqual(queryOf({ image: "photo.jpg" }, fresh()), { image: path.join(folder, "photo.jpg") });
+    assert.throws(() => queryOf({ image: "x.png" }, fresh()), /the picture that asks does not exist/);
     assert.throws(() => queryOf({}, fresh()), /search for what\?/);
     assert.throws(() => queryOf({ query: "a", image: "b" }, fresh()), /not both/);
   });

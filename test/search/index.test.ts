@@ -4,12 +4,14 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import fs, {
   copyFileSync,
+  cpSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
   statSync,
+  truncateSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -335,6 +337,39 @@ describe("an index is refused", () => {
     await assert.rejects(build(photos, { gallery: list() }), threeLines(/something else than an index: 000\.png/));
     await assert.rejects(build(photos, { gallery: list(), fresh: true }), threeLines(/something else/));
     assert.ok(readFileSync(path.join(photos, "000.png")).length > 0);
+  });
+
+  test("with a file of its tables cut short or gone, by searches, scans and updates alike, in words without the store's own paths", async () => {
+    const whole = newFolder();
+    await build(whole);
+    for (const cut of [
+      (file: string) => {
+        truncateSync(file, 200);
+      },
+      (file: string) => {
+        rmSync(file);
+      },
+    ]) {
+      for (const table of ["images", "captions"]) {
+        const folder = newFolder();
+        cpSync(whole, folder, { recursive: true });
+        const data = path.join(folder, "tables", `${table}.lance`, "data");
+        for (const file of readdirSync(data)) cut(path.join(data, file));
+        const gallery = await openGallery(model, folder);
+        const refusal = (error: unknown): boolean => {
+          assert.doesNotMatch(String(error), /\.rs:\d|Caused by/);
+          return threeLines(/^the index cannot be (read|written): [^]*/)(error);
+        };
+        await assert.rejects(search(model, gallery, { image: items[0]!.image }, 3, silentContext), refusal);
+        if (table === "images") {
+          await assert.rejects(search(model, gallery, { text: "a red square" }, 3, silentContext), refusal);
+          await assert.rejects(gallery.scan().next(), refusal);
+        }
+        gallery.close();
+        const changed = items.map((item) => ({ ...item, captions: [{ text: "another" }] }));
+        await assert.rejects(build(folder, { gallery: list(changed), update: true }), refusal);
+      }
+    }
   });
 
   test("with another precision of features", async () => {

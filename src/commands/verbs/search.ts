@@ -4,6 +4,7 @@ import { z } from "zod";
 import { AmsError } from "../../errors.js";
 import type { Context } from "../../context.js";
 import type { Hits, Query } from "../../search/index.js";
+import { featuresFile } from "../../data/regionFeatures.js";
 import { defineCommand, option } from "../command.js";
 import { dataAliases, dataOptions, splitOf, wantDataset } from "../datasets.js";
 import { wantEngine } from "../engines.js";
@@ -117,7 +118,14 @@ export function queryOf(
     });
   }
   const file = image ?? (isFile ? query : undefined);
-  if (file !== undefined) return { image: resolvePath(session, file) };
+  if (file !== undefined) {
+    const place = resolvePath(session, file);
+    if (existsSync(featuresFile(place) ?? place)) return { image: place };
+    throw new AmsError("the picture that asks does not exist", {
+      where: place,
+      hint: "check its path: --image FILE, or a text in its place",
+    });
+  }
   if (query === undefined || query.trim() === "") {
     throw new AmsError("search for what?", {
       where: "ams search",
