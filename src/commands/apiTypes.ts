@@ -453,7 +453,7 @@ export interface PlotArguments {
   scores?: string | string[];
   /** Recall, gallery, confusion, distribution: only the first N captions of each image; scores without owners: N captions an image, in order. */
   captionsPerImage?: number;
-  /** Recall, gallery: leave missing and unreadable images out, count and name them, instead of stopping. Default: false. */
+  /** Figures of an evaluation: leave missing and unreadable images out, count and name them, instead of stopping. Default: false. */
   skipBadImages?: boolean;
   /** History: the run (default: the latest); runs takes several (default: the latest six). */
   run?: string | string[];

@@ -278,7 +278,8 @@ describe("plot", () => {
     const four = await draw(session, { figure: "recall", split: ["test", "val"] });
     assert.match(four.text, /^test, exact score, 6 images [^]*^test, pooled score, 6 images [^]*^val, exact score, 5 images /m); // prettier-ignore
     for (const evaluation of session.evaluations) evaluation.name = "first";
-    assert.match((await draw(session, { figure: "recall", split: ["test", "val"] })).text, /^val, exact score, 5 images /m); // prettier-ignore
+    const named = await draw(session, { figure: "recall", split: ["test", "val"] });
+    assert.match(named.text, /^Recall at K \(first: test, 6 images; val, 5 images\)$[^]*^val, exact score, 5 images /m);
   });
 
   test("take a score matrix instead of a model", async () => {

@@ -90,7 +90,7 @@ const plotShape = {
     value: "N",
   }),
   skipBadImages: option(z.boolean().default(false), {
-    help: "recall, gallery: leave missing and unreadable images out, count and name them, instead of stopping",
+    help: "figures of an evaluation: leave missing and unreadable images out, count and name them, instead of stopping",
   }),
   run: option(z.union([z.array(z.string()), z.string()]).optional(), {
     help: "history: the run (default: the latest); runs takes several (default: the latest six)",
@@ -450,9 +450,11 @@ async function recall(options: PlotOptions, context: Context, session: Session):
   const remarks = [...new Set(beside.flatMap(({ remark }) => remark ?? []))];
   const published = known.filter(({ i2t, t2i }) => [i2t.r1, t2i.r1].some((value) => !Number.isNaN(value)));
   const names = namesOf(all);
+  const model = all.every(({ name, scoredBy }) => name === all[0]?.name && scoredBy !== "given") ? all[0]?.name : undefined; // prettier-ignore
+  const shown = galleries.map(({ split, images }) => `${split}, ${String(images)} images`).join("; ");
   const curves = all.map((evaluation, i) => ({ ...evaluation, name: names[i]! }));
   return recallFigure([...curves, ...published], {
-    title: `Recall at K (${galleries.map(({ split, images }) => `${split}, ${String(images)} images`).join("; ")})`,
+    title: `Recall at K (${model === undefined ? "" : `${model}: `}${shown})`,
     ...(remarks.length === 0 ? {} : { remark: remarks.join(" ") }),
   });
 }
