@@ -106,7 +106,12 @@ export function extensionOf(
     ViewPlugin.fromClass(Magics, { decorations: (plugin: Magics) => plugin.decorations }),
     // The spans of TypeScript's own colours lie inside of these.
     EditorView.baseTheme(
-      Object.fromEntries(Object.entries(rules).flatMap(([kind, rule]) => [[`.ams-${kind}, .ams-${kind} span`, rule]])),
+      Object.fromEntries(
+        Object.entries(rules).flatMap(([kind, rule]) => [
+          [`.ams-${kind}`, rule],
+          [`.ams-${kind} span`, { color: "inherit", font: "inherit", textDecoration: "none" }],
+        ]),
+      ),
     ),
   ];
 }

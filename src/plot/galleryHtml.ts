@@ -46,7 +46,7 @@ function pictureHit({ picture, score, right, text, marks }: Hit, index: number, 
       : `<div style="${small};width:${String(side)}px;white-space:normal">${escapeHtml(text)}</div>`;
   const remarks = marks.map(({ text: mark, frame }) => {
     const line = frame === undefined ? "" : `border-bottom:3px ${frame.dash} ${frame.colour};`;
-    return `<div style="font-size:11.5px;width:${String(side)}px;white-space:normal"><span style="${line}">${escapeHtml(mark)}</span></div>`;
+    return `<div style="font-size:11.5px;line-height:1.7;width:${String(side)}px;white-space:normal"><span style="${line}">${escapeHtml(mark)}</span></div>`;
   });
   return `<td style="${plainCell}">${image}<div style="font-size:12.5px">${scoreHtml(score, right)}</div>${caption}${remarks.join("")}</td>`;
 }

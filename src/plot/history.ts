@@ -2,7 +2,7 @@
 import { renderTable } from "../display.js";
 import { makeFigure, type Figure } from "./figure.js";
 import { dim, paper, seriesColour } from "./palette.js";
-import { axis, baseLayout, drawPlotly, plotlySpec, plotlyText } from "./plotly.js";
+import { axis, baseLayout, drawPlotly, plotlySpec, plotlyText, stepRange } from "./plotly.js";
 import type { RecallPoints } from "./recall.js";
 
 /** A training's step in its curve. */
@@ -45,7 +45,7 @@ export async function historyFigure(run: History): Promise<Figure> {
   const two = evaluated.length > 0;
   const data = [...lossTraces(run.steps), ...(two ? recallTraces(evaluated) : [])];
   const last = Math.max(1, run.steps.at(-1)?.step ?? 0, run.epochs.at(-1)?.step ?? 0);
-  const steps = { range: [-0.015 * last, 1.015 * last] };
+  const steps = stepRange(last);
   const [above, below] = two
     ? [
         [0.56, 1],
@@ -80,7 +80,7 @@ export async function historyFigure(run: History): Promise<Figure> {
           },
         }),
     legend: { x: 1.13, y: 1, xanchor: "left", font: { size: 12 }, tracegroupgap: two ? 130 : 10 },
-    margin: { l: 66, r: 250, t: 56, b: 56 },
+    margin: { l: 84, r: 250, t: 56, b: 56 }, // room for losses as 0.0065 beside the axis title
     annotations: remarks(run.steps, last),
   };
   const plotly = plotlySpec(data, layout);

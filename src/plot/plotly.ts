@@ -43,6 +43,11 @@ export function axis(title: string): Record<string, unknown> {
   };
 }
 
+/** Range and ticks of an axis of steps from 0 to the last: there is no half of a step. */
+export function stepRange(last: number): Record<string, unknown> {
+  return { range: [-0.015 * last, 1.015 * last], ...(last <= 10 ? { dtick: 1 } : {}) };
+}
+
 /** Error bars from values to their intervals [low, high], rounded to hundredths; none where there is no interval. */
 export function errorBars(
   values: readonly (number | undefined)[],

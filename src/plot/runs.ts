@@ -3,7 +3,7 @@ import { renderTable } from "../display.js";
 import { makeFigure, type Figure } from "./figure.js";
 import { everyNth, runningMean, type History } from "./history.js";
 import { seriesColour } from "./palette.js";
-import { axis, baseLayout, drawPlotly, errorBars, plotlySpec, plotlyText } from "./plotly.js";
+import { axis, baseLayout, drawPlotly, errorBars, plotlySpec, plotlyText, stepRange } from "./plotly.js";
 import { fitMiddle } from "./textWidth.js";
 
 const mostPoints = 600;
@@ -66,19 +66,19 @@ export async function runsFigure(runs: readonly History[], title = "Runs compare
   );
   const two = sums.length > 0;
   const last = Math.max(1, ...runs.map(({ steps, epochs }) => steps.at(-1)?.step ?? epochs.at(-1)?.step ?? 0));
-  const range = [-0.015 * last, 1.015 * last];
+  const steps = stepRange(last);
   const layout = {
     ...baseLayout(title, 1000, two ? 620 : 400),
-    xaxis: { ...axis("step"), range, anchor: "y" },
+    xaxis: { ...axis("step"), ...steps, anchor: "y" },
     yaxis: { ...axis("loss, running mean (no unit)"), domain: two ? [0.6, 1] : [0, 1], rangemode: "tozero" },
     ...(two
       ? {
-          xaxis2: { ...axis("step (a point at the end of each epoch)"), range, anchor: "y2", matches: "x" },
+          xaxis2: { ...axis("step (a point at the end of each epoch)"), ...steps, anchor: "y2", matches: "x" },
           yaxis2: { ...axis("validation rSum (sum of six recalls, %)"), domain: [0, 0.4], anchor: "x2" },
         }
       : {}),
     legend: { x: 1.02, y: 1, xanchor: "left", font: { size: 12 } },
-    margin: { l: 66, r: 300, t: 56, b: 56 },
+    margin: { l: 84, r: 300, t: 56, b: 56 },
   };
   const plotly = plotlySpec([...losses, ...sums], layout);
   const { text } = renderTable({

@@ -20,6 +20,11 @@ import { assertPictureLike, labShare } from "./snapshot.js";
 const installed = findBrowser();
 const caption = "A flamingo by a cake and a bus.";
 
+function fontWeight(node: unknown): string {
+  const { getComputedStyle } = globalThis as unknown as { getComputedStyle: (node: unknown) => { fontWeight: string } };
+  return getComputedStyle(node).fontWeight;
+}
+
 const stepLine = (step: number): string =>
   `${JSON.stringify({ step, epoch: 1, loss: 0.5, learningRate: 1e-5, gradientNorm: 1, imagesPerSecond: 9 })}\n`;
 
@@ -70,7 +75,12 @@ describe(
       writeFileSync(path.join(folder, "saved.ipynb"), JSON.stringify(shows([...figures, stranger])));
       writeFileSync(
         path.join(folder, "magics.ipynb"),
-        JSON.stringify(notebookOf(['const run = %ams train --epochs 5 "a text"\nconst two = 5 % 3;', "%ams doctor"])),
+        JSON.stringify(
+          notebookOf([
+            'const run = %ams train --name first-try --epochs 5 "a text"\nconst two = 5 % 3;',
+            "%ams doctor",
+          ]),
+        ),
       );
       // A home of its own with one run, that the panel finds.
       mkdirSync(run, { recursive: true });
@@ -192,10 +202,14 @@ describe(
       const parts = (kind: string): Promise<string[]> => first.locator(`.ams-${kind}`).allTextContents();
       await first.locator(".ams-magic").first().waitFor();
       assert.deepEqual(await parts("magic"), ["%ams"]);
-      assert.deepEqual(await parts("option"), ["--epochs"]);
+      assert.deepEqual(await parts("option"), ["--name", "--epochs"]);
       assert.deepEqual(await parts("text"), ['"a text"']);
-      assert.deepEqual(await parts("rest"), ["train", "5"]);
+      assert.deepEqual(await parts("rest"), ["train", "first-try", "5"]);
       assert.match(await lab.evaluate("1 + 1"), /2/); // the kernel is there, and with it the language
+      // TypeScript takes the dash for an operator, which it makes bold.
+      const dash = first.locator(".ams-rest span").filter({ hasText: /^-$/ });
+      await dash.waitFor();
+      assert.equal(await dash.evaluate(fontWeight), "400");
       const line = first.locator(".cm-line").nth(1);
       assert.equal(await line.locator("[class^=ams-]").count(), 0, "5 % 3 is no magic");
       assert.ok((await line.locator("span").count()) >= 3, "TypeScript has its own colours");

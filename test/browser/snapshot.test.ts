@@ -38,9 +38,7 @@ describe("the comparison of pictures", () => {
   });
 
   test("notices an axis title that has moved by six pixels, and one of other words", async () => {
-    const title = /<text class="ytitle" transform="rotate\(-90,26\.71,/;
-    assert.match(svg, title);
-    const moved = svg.replace(title, `<text class="ytitle" transform="translate(0,-6) rotate(-90,26.71,`);
+    const moved = svg.replace(`<text class="ytitle" transform="`, `<text class="ytitle" transform="translate(0,-6) `);
     const other = svg.replace(">loss (no unit)<", ">loss<");
     for (const changed of [moved, other]) {
       assert.notEqual(changed, svg);

@@ -80,6 +80,13 @@ describe("the training history", () => {
     assert.match((await historyFigure({ name: "run", steps: [], epochs: [] })).svg, /no steps yet/);
     const one = await historyFigure({ name: "run", steps: steps(1), epochs: [] });
     assert.equal((one.svg.match(/class="point"/g) ?? []).length, 3);
+    const three = steps(3).map((step, i) => ({ ...step, loss: 0.0065 * (i + 1) }));
+    const { svg } = await historyFigure({ name: "run", steps: three, epochs: [] });
+    const ticks = Array.from(svg.matchAll(/class="xtick"><text[^>]*>([^<]*)</g), ([, label]) => label);
+    assert.deepEqual(ticks, ["0", "1", "2", "3"], "no half steps");
+    // A long number of the axis leaves the axis title its place in the picture.
+    const [, x] = /class="ytitle"[^>]* x="([\d.-]+)"/.exec(svg) ?? [];
+    assert.ok(Number(x) > 13, `the axis title's foot is at ${String(x)}`);
   });
 
   test("stays small for a hundred thousand steps", async () => {
