@@ -100,6 +100,7 @@ def main():
         notebook,
         timeout=options.timeout,
         startup_timeout=120,
+        iopub_timeout=120,  # nbclient gives a cell's last outputs 4 s after its end, and drops what is later
         resources={"metadata": {"path": str(options.notebook.parent.resolve())}},
         **({"kernel_name": options.kernel} if options.kernel else {}),
     )

@@ -93,15 +93,19 @@ async function run(
   parameters: Record<string, unknown>,
 ): Promise<Ended | undefined> {
   const { python, environment } = await paths();
-  const program = path.join(path.dirname(python), "papermill");
-  if (!existsSync(program)) {
+  if (!existsSync(path.join(path.dirname(python), "papermill"))) {
     t.skip("papermill is not in the private Python environment");
     return undefined;
   }
   const notebooks = path.join(packageRoot(), "notebooks");
-  const args = [path.join(notebooks, `${name}.ipynb`), executed, "--no-progress-bar", "--cwd", notebooks];
+  // What the program of that name does. It cannot be told to wait longer than 4 s for the last outputs of a cell that has ended, and goes
+  // on without them: too short on a machine that is busy.
+  const papermill =
+    "import json, sys, papermill; source, executed, parameters, cwd = sys.argv[1:]; " +
+    "papermill.execute_notebook(source, executed, json.loads(parameters), cwd=cwd, progress_bar=False, start_timeout=120, iopub_timeout=120)";
+  const args = [path.join(notebooks, `${name}.ipynb`), executed, JSON.stringify(parameters), notebooks];
   return new Promise((resolve, reject) => {
-    const child = spawn(program, [...args, "-y", JSON.stringify(parameters)], {
+    const child = spawn(python, ["-c", papermill, ...args], {
       env: environment(),
       stdio: ["ignore", "ignore", "pipe"],
       timeout: 1_100_000,
