@@ -69,6 +69,11 @@ export function checkpointFolder(session: Session, text: string): string {
   });
 }
 
+/** Throws the AmsError of `checkpointFolder` for the first that is no model: to be called before data are opened or drawn. */
+export function checkNames(session: Session, ...checkpoints: (string | undefined)[]): void {
+  for (const checkpoint of checkpoints) if (checkpoint !== undefined) checkpointFolder(session, checkpoint);
+}
+
 /** A path relative to the session's folder where there is one, else the name in the hub's cache that it then is. */
 export function encoderPlace(session: Session, text: string | undefined): string | undefined {
   if (text === undefined) return undefined;

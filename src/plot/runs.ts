@@ -82,7 +82,7 @@ export async function runsFigure(runs: readonly History[], title = "Runs compare
   };
   const plotly = plotlySpec([...losses, ...sums], layout);
   const { text } = renderTable({
-    columns: ["run", "steps", "last loss", "epochs", "best val rSum"],
+    columns: ["run", "steps", "loss of the last step", "epochs", "best val rSum"],
     rows: runs.map(({ name, steps, epochs }, i) => {
       const best = Math.max(...evaluated[i]!.map(({ evaluation }) => evaluation.rsum));
       return [

@@ -9,11 +9,13 @@ import { openDataset, splitOf, wantDataset } from "../../src/commands/datasets.j
 import { checkpointFolder, wantModel } from "../../src/commands/models.js";
 import { createSession, resolvePath, setModel, type Session } from "../../src/commands/session.js";
 import { buildCommand } from "../../src/commands/verbs/build.js";
+import { compareCommand } from "../../src/commands/verbs/compare.js";
 import { dataCommand } from "../../src/commands/verbs/data.js";
 import { evalCommand } from "../../src/commands/verbs/eval.js";
 import { exportCommand } from "../../src/commands/verbs/export.js";
+import { indexCommand } from "../../src/commands/verbs/indexGallery.js";
 import { plotCommand } from "../../src/commands/verbs/plot.js";
-import { queryOf } from "../../src/commands/verbs/search.js";
+import { queryOf, searchCommand } from "../../src/commands/verbs/search.js";
 import { nextRecipe, trainCommand } from "../../src/commands/verbs/train.js";
 import { checkOptions } from "../../src/commands/parse.js";
 import type { Command } from "../../src/commands/command.js";
@@ -154,6 +156,26 @@ describe("models", () => {
     const text = await lines(run(evalCommand, { data: dataset, checkpoint: "no-such-model" }));
     assert.match(text, /there is no model "no-such-model"/);
     assert.match(text, /config\.json/);
+  });
+
+  test("a missing checkpoint is refused before the data are looked at", async () => {
+    const data = path.join(folder, "no-such-data");
+    assert.doesNotMatch(await lines(run(evalCommand, { data })), /there is no model/);
+    const refusals: [Command, Record<string, unknown>][] = [
+      [evalCommand, { checkpoint: "scenes-smal" }],
+      [evalCommand, { checkpoint: ["scenes-small", "scenes-smal"] }],
+      [evalCommand, { resume: "scenes-smal" }],
+      [plotCommand, { figure: "recall", checkpoint: "scenes-smal" }],
+      [plotCommand, { figure: "attention", checkpoint: "scenes-smal" }],
+      [searchCommand, { query: "a cat", checkpoint: "scenes-smal" }],
+      [indexCommand, { checkpoint: "scenes-smal" }],
+      [compareCommand, { sides: ["scenes-small", "scenes-smal"] }],
+      [compareCommand, { sides: ["scores.npy", "scenes-smal"] }],
+    ];
+    for (const [command, options] of refusals) {
+      const text = await lines(run(command, { data, ...options }));
+      assert.match(text, /there is no model "scenes-smal"[^]*did you mean scenes-small/, command.name);
+    }
   });
 
   test("a checkpoint of another size is refused by build and by train", async () => {

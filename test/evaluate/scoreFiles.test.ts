@@ -335,17 +335,24 @@ describe("compare", () => {
     ] as const) {
       // prettier-ignore
       saveModel(await sample.model(), file(`runs/${name}/best`));
-      const record = { recipe: "ams-corrected", status: "finished", options: { epochs, lr: 0.001 }, epochs: [] };
+      const recipe = name === "first" ? "ams-corrected" : "vse";
+      const options = { epochs, lr: 0.001, ...(name === "first" ? {} : { recipe }) };
+      const done = Array.from({ length: epochs }, (_, epoch) => ({ epoch, step: epoch + 1, loss: 4 + epoch }));
+      const record = { recipe, status: "finished", options, epochs: done };
       writeFileSync(file(`runs/${name}/run.json`), JSON.stringify(record));
       const steps = Array.from({ length: epochs }, (_, s) =>
-        JSON.stringify({ step: s + 1, loss: 1.5 + (epochs - 1 - s) }),
+        JSON.stringify({ step: s + 1, loss: epochs / 2 + (epochs - 1 - s) }),
       );
       writeFileSync(file(`runs/${name}/steps.jsonl`), `${steps.join("\n")}\n`);
     }
     const options = checkOptions(compareCommand, { data: sample.dataset, sides: ["first", "second"] });
     const found = await compareCommand.run(options as never, silentContext, createSession(folder));
     assert.deepEqual(found.records, [
-      { what: "steps", a: "2", b: "3" },
+      { what: "recipe", a: "ams-corrected", b: "vse" },
+      { what: "epochs made", a: "2", b: "3" },
+      { what: "steps made", a: "2", b: "3" },
+      { what: "mean loss of the last epoch", a: "5.000", b: "6.000" },
+      { what: "loss of the last step", a: "1.000", b: "1.500" },
       { what: "epochs", a: "2", b: "3" },
     ]);
     assert.ok(found.measures.every(({ difference, real }) => difference === 0 && !real));

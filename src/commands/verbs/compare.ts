@@ -13,7 +13,7 @@ import { checkFigureFile, type Figure } from "../../plot/figure.js";
 import { defineCommand, option } from "../command.js";
 import { dataAliases, dataOptions, splitOf, wantDataset } from "../datasets.js";
 import { wantEngine } from "../engines.js";
-import { checkpointFolder, loadModel } from "../models.js";
+import { checkNames, loadModel } from "../models.js";
 import { findRun, runCurves, runFolder, type StoredRun } from "../runList.js";
 import { scoreReader } from "../scoreFiles.js";
 import type { Compared } from "../results.js";
@@ -79,7 +79,8 @@ export const compareCommand = defineCommand({
       });
     }
     const files = [a, b].filter((side) => isScoreFile(side, session));
-    const models = [a, b].filter((side) => typeof side === "string" && !isScoreFile(side, session));
+    const models = [a, b].filter((side) => typeof side === "string").filter((side) => !isScoreFile(side, session));
+    checkNames(session, ...models);
     const { compareEvaluations } = await import("../../evaluate/index.js");
     const read = files.length > 0 ? await scoreReader(options, context, session) : undefined;
     const finished: (() => void)[] = [];
@@ -87,7 +88,6 @@ export const compareCommand = defineCommand({
     /** What is there already, at once: a model is then only evaluated on a gallery of that size. */
     const known = (side: Side): Evaluation | undefined =>
       typeof side !== "string" ? side : read !== undefined && isScoreFile(side, session) ? read(side, options.folds) : undefined; // prettier-ignore
-    for (const side of models) checkpointFolder(session, side); // throws where there is none
     const there = [known(a), known(b)] as const;
     const first = there[0] ?? (await evaluateModel(a as string, there[1], work, context, session));
     const second = there[1] ?? (await evaluateModel(b as string, first, work, context, session));
@@ -209,16 +209,17 @@ function differingRecords(a: StoredRun, b: StoredRun): NonNullable<Comparison["r
     const sums = epochs.flatMap(({ evaluation }) => evaluation?.rsum ?? []);
     return sums.length === 0 ? "" : Math.max(...sums).toFixed(1);
   };
-  const loss = ({ epochs, lastStep }: StoredRun): string => {
-    const last = epochs.at(-1)?.loss ?? lastStep?.loss;
-    return last === undefined ? "" : formatNumber(last);
-  };
-  const names = [...new Set([...Object.keys(a.options), ...Object.keys(b.options)])].sort();
+  const number = (value: number | undefined): string => (value === undefined ? "" : formatNumber(value));
+  // The recipe is a row already, with what it was where no option named it.
+  const names = [...new Set([...Object.keys(a.options), ...Object.keys(b.options)])]
+    .filter((name) => name !== "recipe")
+    .sort();
   const rows = [
     { what: "recipe", a: a.recipe, b: b.recipe },
-    { what: "epochs", a: String(a.epochs.length), b: String(b.epochs.length) },
-    { what: "steps", a: text(a.lastStep?.step), b: text(b.lastStep?.step) },
-    { what: "last loss", a: loss(a), b: loss(b) },
+    { what: "epochs made", a: String(a.epochs.length), b: String(b.epochs.length) },
+    { what: "steps made", a: text(a.lastStep?.step), b: text(b.lastStep?.step) },
+    { what: "mean loss of the last epoch", a: number(a.epochs.at(-1)?.loss), b: number(b.epochs.at(-1)?.loss) },
+    { what: "loss of the last step", a: number(a.lastStep?.loss), b: number(b.lastStep?.loss) },
     { what: "best validation rSum", a: best(a), b: best(b) },
     ...names.map((name) => ({ what: name, a: text(a.options[name]), b: text(b.options[name]) })),
   ];

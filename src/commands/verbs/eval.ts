@@ -10,7 +10,7 @@ import { defineCommand, option, optionDetails } from "../command.js";
 import { dataAliases, dataOptions, splitOf, wantDataset } from "../datasets.js";
 import { wantEngine } from "../engines.js";
 import { AmsError } from "../../errors.js";
-import { loadModel, modelOptions, wantModel } from "../models.js";
+import { checkNames, loadModel, modelOptions, wantModel } from "../models.js";
 import { kebab } from "../optionInfo.js";
 import { scoreReader } from "../scoreFiles.js";
 import { resolvePath, type Session } from "../session.js";
@@ -137,6 +137,7 @@ async function evaluateModels(
   const { split = "test", images, captionsPerImage, threshold, pooled, memory, folds, scales } = options;
   const checkpoints = checkpointsOf(options);
   if (checkpoints.length > 1) refuseForEnsembles(options);
+  checkNames(session, ...checkpoints);
   const onBadImage = options.skipBadImages ? "skip" : "stop";
   const { evaluate, openEnsemble, pointing, saveScores, scaleFile } = await import("../../evaluate/index.js");
   await wantEngine(context, session);

@@ -9,7 +9,7 @@ import { formatBytes } from "../../search/places.js";
 import { defineCommand, option } from "../command.js";
 import { dataAliases, dataOptions, splitOf, wantDataset } from "../datasets.js";
 import { wantEngine } from "../engines.js";
-import { modelOptions, wantModel } from "../models.js";
+import { checkNames, modelOptions, wantModel } from "../models.js";
 import { suggestion } from "../nearest.js";
 import type { IndexReport } from "../results.js";
 import { resolvePath, type Session } from "../session.js";
@@ -69,6 +69,7 @@ export const indexCommand = defineCommand({
     const { buildIndex, indexFolder } = await import("../../search/index.js");
     const folder = indexFolder(indexHome(), session.cwd, index);
     const gallery = galleryChosen(options);
+    checkNames(session, options.checkpoint);
     if (!gallery) await wantIndex(index, session); // before a model is loaded for nothing
     await wantEngine(context, session);
     const list = gallery ? await listOf(options, context, session) : undefined;

@@ -10,7 +10,7 @@ import { checkFigureFile, type Figure } from "../../plot/figure.js";
 import { defineCommand, option } from "../command.js";
 import { dataAliases, dataOptions, splitOf, wantDataset } from "../datasets.js";
 import { wantEngine } from "../engines.js";
-import { checkpointFolder, loadModel, modelOptions, wantModel } from "../models.js";
+import { checkNames, loadModel, modelOptions, wantModel } from "../models.js";
 import { suggestion } from "../nearest.js";
 import { findRun, latestCurves, readRuns, readSteps, runCurves } from "../runList.js";
 import { resolvePath, type Session } from "../session.js";
@@ -141,6 +141,7 @@ export const plotCommand = defineCommand({
     const out = options.out === undefined ? undefined : resolvePath(session, options.out);
     if (out !== undefined) checkFigureFile(out); // before the work, not after it
     refuseForScores(options);
+    checkNames(session, options.checkpoint, options.againstCheckpoint);
     const figure = await draw(options, context, session);
     session.figure = figure;
     if (out !== undefined) context.note(`saved ${await figure.save(out)}`);
@@ -178,7 +179,6 @@ async function draw(options: PlotOptions, context: Context, session: Session): P
 
 async function attention(options: PlotOptions, context: Context, session: Session): Promise<Figure> {
   const { againstCaption, againstCheckpoint } = options;
-  if (againstCheckpoint !== undefined) checkpointFolder(session, againstCheckpoint); // before the work, not after it
   await wantEngine(context, session);
   const { compareAttention, drawAttention } = await import("../attention.js");
   const { image, caption, captionOf, item } = await pairOf(options, context, session);

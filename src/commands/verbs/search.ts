@@ -8,7 +8,7 @@ import { featuresFile } from "../../data/regionFeatures.js";
 import { defineCommand, option } from "../command.js";
 import { dataAliases, dataOptions, splitOf, wantDataset } from "../datasets.js";
 import { wantEngine } from "../engines.js";
-import { modelOptions, wantModel } from "../models.js";
+import { checkNames, modelOptions, wantModel } from "../models.js";
 import { isPicture } from "../../search/places.js";
 import { modelOfIndex, wantIndex } from "./indexGallery.js";
 import { resolvePath, type Session } from "../session.js";
@@ -57,6 +57,7 @@ export const searchCommand = defineCommand({
   run: async (options, context, session): Promise<Hits> => {
     const query = queryOf(options, session);
     const { k, candidates, split = "test" } = options;
+    checkNames(session, options.checkpoint);
     if (options.index !== undefined) return searchIndex(options.index, query, options, context, session);
     await wantEngine(context, session);
     const dataset = await wantDataset({ ...options, skipBadImages: true }, context, session);
