@@ -265,13 +265,15 @@ function reason(issue: Issue, info: OptionInfo): string {
       ? `is not above ${String(issue.minimum)}`
       : `is below the least value ${String(issue.minimum)}`;
   if (issue.code === "too_big") return `is above the greatest value ${String(issue.maximum)}`;
+  if (issue.code === "invalid_format") return `is not of the form ${info.value ?? "VALUE"}`;
   const kinds = { boolean: "true or false", integer: "a whole number", number: "a number", string: "a text" };
   const expected = info.kinds.map((kind) => kinds[kind]).join(" or ");
   return expected === "" ? issue.message : `is not ${expected}`;
 }
 
-/** What to give instead of a number that is out of range. */
+/** What to give instead of a number that is out of range, or of a text in another form. */
 function remedy(issue: Issue, { flag }: OptionInfo): string {
+  if (issue.code === "invalid_format") return `${issue.message}: `;
   if (issue.code === "too_small")
     return issue.inclusive === false
       ? `give ${flag} more than ${String(issue.minimum)}: `

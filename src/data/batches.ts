@@ -5,7 +5,7 @@ import { AmsError } from "../errors.js";
 import type { Item } from "./dataset.js";
 import { currentPass, nextPass, prepareImages, type PoolOptions } from "./imagePool.js";
 import type { Augmentation, BadImage, ImageRequest, PlacedCrop } from "./imageWorker.js";
-import type { RegionSize } from "./regionFeatures.js";
+import { regionSizeIn, type RegionSize } from "./regionFeatures.js";
 import { captionLength, type Tokenizer } from "./tokens.js";
 
 /** An image and one of its captions: indexes into the split's items and into that item's captions. */
@@ -195,7 +195,7 @@ export interface UnreadableImage {
   reason: string;
 }
 
-/** Decodes every image of a data set and returns those that cannot be read; nothing is kept in memory. */
+/** Decodes every image of a data set (reads every row of its features) and returns those that cannot be read; nothing is kept in memory. */
 export async function checkImages(
   splits: Record<string, Item[]>,
   context: Context,
@@ -204,10 +204,11 @@ export async function checkImages(
   const all = Object.entries(splits).flatMap(([split, items]) => items.map((item) => ({ split, item })));
   const found: UnreadableImage[] = [];
   const block = 128;
+  const size = regionSizeIn({ splits }) ?? 1;
   for (let start = 0; start < all.length; start += block) {
     const part = all.slice(start, start + block);
     const files = part.map(({ item }) => item.image);
-    const { bad } = await loadReadable(files, 1, context.signal, { ...options, cacheBytes: 0 });
+    const { bad } = await loadReadable(files, size, context.signal, { ...options, cacheBytes: 0 });
     for (const { index, message } of bad) {
       const { split, item } = part[index]!;
       found.push({ split, id: item.id, image: item.image, reason: message });

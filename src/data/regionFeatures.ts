@@ -114,7 +114,10 @@ function rowsOf(file: string): NpyRows {
   return rows;
 }
 
-/** Features of items' images, [images, regions * width]. What cannot be read is listed in `bad` and zeros. */
+/**
+ * Features of items' images, [images, regions * width]. What cannot be read is listed in `bad` and zeros. Throws an AmsError for a picture and for
+ * features of another size: these are no damage that could be passed over, but another model's data.
+ */
 export function readRegions(images: string[], { count, width }: RegionSize): PreparedImages {
   const each = count * width;
   const result: PreparedImages = { pixels: new Float32Array(images.length * each), crops: [], bad: [] };
@@ -123,7 +126,7 @@ export function readRegions(images: string[], { count, width }: RegionSize): Pre
     try {
       readRegion(image, { count, width }, result.pixels, index * each);
     } catch (error) {
-      if (!(error instanceof AmsError)) throw error;
+      if (!(error instanceof AmsError) || error instanceof OtherInputError) throw error;
       const { message, where, hint } = error;
       result.bad.push({ index, message, where, hint });
     }
@@ -131,21 +134,24 @@ export function readRegions(images: string[], { count, width }: RegionSize): Pre
   return result;
 }
 
+/** The data are not what the model looks at. */
+class OtherInputError extends AmsError {}
+
 function readRegion(image: string, { count, width }: RegionSize, into: Float32Array, offset: number): void {
   const [, file, row] = /^(.*\.npy)#(\d+)$/.exec(image) ?? [];
   if (file === undefined) {
-    throw new AmsError("the model looks at region features, and this is a picture", {
+    throw new OtherInputError("the model looks at region features, and this is a picture", {
       where: image,
       hint: "open data of precomputed features (SPLIT_ims.npy beside SPLIT_caps.txt), or take a model with an image encoder",
     });
   }
   const rows = rowsOf(file);
   const [images = 0, regions, features] = rows.shape;
-  if (regions !== count || features !== width || Number(row) >= images) {
-    throw new AmsError(`the model looks at ${count} regions of ${width}, the file has [${rows.shape.join(", ")}]`, {
-      where: image,
-      hint: `build the model for these features: ams build --regions ${String(regions)}x${String(features)}`,
-    });
+  if (regions !== count || features !== width) {
+    throw new OtherInputError(`the model looks at ${count} regions of ${width}, the file has [${rows.shape.join(", ")}]`, { where: image, hint: buildHint(file) }); // prettier-ignore
+  }
+  if (Number(row) >= images) {
+    throw new AmsError(`the file has only ${images} rows`, { where: image, hint: "put the whole file back" });
   }
   rows.read(Number(row), into, offset);
   if (!into.subarray(offset, offset + count * width).every(Number.isFinite)) {
@@ -164,12 +170,38 @@ export function featuresFile(image: string): string | undefined {
   return /^(.*\.npy)#\d+$/.exec(image)?.[1];
 }
 
+/** The size of an item's features, undefined for a picture. Throws an AmsError where their file cannot be read. */
+export function regionSizeOf(image: string): RegionSize | undefined {
+  const file = featuresFile(image);
+  if (file === undefined) return undefined;
+  const [, count = 0, width = 0] = rowsOf(file).shape;
+  return { count, width };
+}
+
+/** The size of a data set's features, undefined where it has pictures. Throws an AmsError where their file cannot be read. */
+export function regionSizeIn({ splits }: Pick<Dataset, "splits">): RegionSize | undefined {
+  const first = Object.values(splits).find((items) => items.length > 0)?.[0];
+  return first === undefined ? undefined : regionSizeOf(first.image);
+}
+
+/** "6 regions of 64 numbers" */
+export function regionsText({ count, width }: RegionSize): string {
+  return `${count} regions of ${width} numbers`;
+}
+
+/** How to build the model for a file of features. */
+function buildHint(file: string): string {
+  const [, count, width] = rowsOf(file).shape;
+  return `build a model for them: ams build --data ${path.dirname(file)} --regions ${String(count)}x${String(width)} --recipe naaf`;
+}
+
 /** Throws an AmsError where one of the images is a row of features and the model looks at pictures. */
 export function refuseRegions(images: string[]): void {
   const features = images.find((image) => featuresFile(image) !== undefined);
-  if (features === undefined) return;
+  const file = features === undefined ? undefined : featuresFile(features);
+  if (features === undefined || file === undefined) return;
   throw new AmsError("the data are region features, and the model looks at pictures", {
     where: features,
-    hint: "build a model for them: ams build --regions 36x2048 --recipe naaf",
+    hint: buildHint(file),
   });
 }

@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import path from "node:path";
 import { captionsOf } from "../evaluate/captions.js";
+import { featuresFile } from "../data/regionFeatures.js";
 import { makeFigure, type Figure } from "./figure.js";
 import { galleryHtml } from "./galleryHtml.js";
 import { gallerySvg, markOf } from "./gallerySvg.js";
@@ -87,14 +88,17 @@ export async function galleryFigure({ title, rows }: { title: string; rows: read
   });
 }
 
-/** The rows with their pictures at most `size` pixels large. Throws an AmsError that names a picture that cannot be read. */
+/**
+ * The rows with their pictures at most `size` pixels large. Rows of features have no picture: their name stands for one that asks. Throws an
+ * AmsError that names a picture that cannot be read.
+ */
 export async function galleryView(title: string, rows: readonly GalleryRow[], size: number): Promise<GalleryView> {
   const small = async (picture: Picture | undefined): Promise<Thumbnail | undefined> =>
-    picture === undefined ? undefined : thumbnail(picture, size);
+    picture === undefined || hasNoPicture(picture) ? undefined : thumbnail(picture, size);
   const view: GalleryView = { title, id: "", rows: [] };
   for (const { query, hits, note } of rows) {
     view.rows.push({
-      text: "text" in query ? query.text : undefined,
+      text: "text" in query ? query.text : hasNoPicture(query.image) ? path.basename(nameOf(query.image)) : undefined,
       picture: await small("image" in query ? query.image : undefined),
       note,
       hits: await Promise.all(
@@ -151,12 +155,23 @@ export function galleryOf(evaluation: GalleryEvaluation, choice: GalleryChoice =
       note:
         rank === 0 ? "no right answer in this gallery" : `right answer at rank ${String(rank)} of ${String(length)}`,
       hits: answers.slice(0, k).map(({ image, caption, score, right }) => ({
-        ...(direction === "t2i" ? { image: items[image]?.image ?? "" } : { text: texts[caption] ?? "" }),
+        ...(direction === "t2i" ? imageOf(items[image]) : { text: texts[caption] ?? "" }),
         score,
         right,
       })),
     };
   });
+}
+
+/** What stands for an image: its picture, and of features, which have none, the first caption too. */
+function imageOf(item: GalleryEvaluation["items"][number] | undefined): Pick<GalleryHit, "image" | "text"> {
+  const { image = "", captions = [] } = item ?? {};
+  return hasNoPicture(image) ? { image, text: captions[0]?.text ?? path.basename(image) } : { image };
+}
+
+/** Whether it is a row of features instead of a picture. */
+function hasNoPicture(picture: Picture): boolean {
+  return typeof picture === "string" && featuresFile(picture) !== undefined;
 }
 
 function nameOf(picture: Picture): string {

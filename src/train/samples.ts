@@ -8,7 +8,7 @@ const captions = 3;
 const hits = 4;
 const pixels = 112;
 
-/** The best images of a few captions, evenly spread. Where a picture cannot be shown (region features), its file's name stands for it. */
+/** The best images of a few captions, evenly spread. Where a picture cannot be shown, its file's name stands for it. */
 export async function retrievalSamples(evaluation: Evaluation, epoch: number): Promise<GalleryView> {
   const title = `After epoch ${String(epoch + 1)}: what captions of ${evaluation.split} find among ${String(evaluation.images)} images`;
   const rows = galleryOf(evaluation, { count: captions, k: hits });

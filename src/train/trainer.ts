@@ -1,4 +1,5 @@
 /** The trainer: runs a recipe on a model and a data set, writes down what happens, and can be stopped and resumed. */
+import { existsSync, rmSync } from "node:fs";
 import path from "node:path";
 import { breathe, type Context } from "../context.js";
 import { batches } from "../data/batches.js";
@@ -94,8 +95,8 @@ export interface Run {
  * Trains the model in place and returns the run; where the recipe has another head than the model (NAAF's and others'), a copy with
  * that head, which is the run's model. Aborting the context's signal stops within a second, with a
  * checkpoint of the last step that was finished. Errors: an empty split, a batch larger than the split, a step that needs more than
- * the `available` bytes (before anything is written), a loss that is not a number (with the step), a resume on other data or
- * without a checkpoint, a run that another process trains.
+ * the `available` bytes (before anything is written), data that the model cannot look at, a loss that is not a number (with the step), a resume on other data or
+ * without a checkpoint, a run that another process trains. A new run that an error ends before its first step leaves nothing behind.
  */
 export async function train(
   given: Model,
@@ -158,6 +159,7 @@ async function trainAlone(
   hold(folder);
   const training = prepare(model, recipe, items, totalSteps, dataset, options);
   if (options.startFrom !== undefined) continuePublished(options.startFrom, training, stepsPerEpoch, context);
+  const isNew = !existsSync(folder);
   openFolder(folder, training, options, context);
   writeEnvironment(folder, recipe, process.cwd(), options.experiment);
   model.recipe = recipe.name;
@@ -309,6 +311,8 @@ async function trainAlone(
       };
       const good = restoreCheckpoint(checkpoints, model, adam, auxiliaryMap(auxiliary), note);
       note(`the model has the weights of step ${good.step} of ${name} again`);
+    } else if (isNew && progression.steps.length === 0) {
+      rmSync(folder, { recursive: true, force: true }); // it holds the given weights, and its name is free again
     } else {
       keepSteps(checkpoint, context);
     }

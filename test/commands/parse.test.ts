@@ -123,6 +123,14 @@ describe("refusals name what is wrong, where, and the nearest valid names", () =
     assert.match(refusal("fit --epochs 100").message, /100 is above the greatest value 99/);
   });
 
+  test("a text of another form", () => {
+    for (const size of ["6,64", "36", "0x64"]) {
+      const { message, hint } = refusal(`build --regions ${size}`, commands);
+      assert.equal(message, `--regions: "${size}" is not of the form COUNTxWIDTH`);
+      assert.match(hint ?? "", /^write COUNTxWIDTH, such as 36x2048: look at precomputed region features/);
+    }
+  });
+
   test("a missing value, a missing positional, a word too many, a flag given twice", () => {
     assert.match(refusal("fit --epochs").message, /--epochs needs a value/);
     assert.match(refusal("fit --epochs --lr 1").message, /--epochs needs a value/);

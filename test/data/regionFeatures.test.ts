@@ -1,6 +1,16 @@
 /** Region features in SCAN's precomputed layout: read, refused, and trained on with a GRU; encoded with a BERT. */
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -123,14 +133,29 @@ describe("a folder of region features", () => {
 
   test("tells rows that the model cannot look at", () => {
     const file = path.join(folder, "train_ims.npy");
-    const { bad, pixels } = readRegions(["/photo.jpg", `${file}#99`, `${file}#0`], { count: regions, width });
-    assert.deepEqual(bad.map(({ index }) => index), [0, 1]); // prettier-ignore
-    assert.match(bad[0]?.message ?? "", /this is a picture/);
-    assert.match(readRegions([`${file}#0`], { count: 36, width: 2048 }).bad[0]?.hint ?? "", /--regions 4x6/);
-    assert.ok(pixels.slice(0, 48).every((x) => x === 0) && pixels.slice(48).some((x) => x !== 0));
+    const { bad, pixels } = readRegions([`${file}#99`, `${file}#0`], { count: regions, width });
+    assert.deepEqual(bad.map(({ index, message }) => [index, message]), [[0, "the file has only 24 rows"]]); // prettier-ignore
+    assert.ok(pixels.slice(0, 24).every((x) => x === 0) && pixels.slice(24).some((x) => x !== 0));
+    assert.throws(() => readRegions(["/photo.jpg"], { count: regions, width }), /this is a picture/);
+    assert.throws(() => readRegions([`${file}#0`], { count: 36, width: 2048 }), { message: /36 regions of 2048, the file has \[24, 4, 6\]/, hint: new RegExp(`ams build --data ${folder} --regions 4x6 --recipe naaf`) }); // prettier-ignore
     const spoiled = path.join(home, "spoiled.npy");
     writeNpy(spoiled, [1, 1, 2], Float32Array.of(1, NaN));
     assert.match(readRegions([`${spoiled}#0`], { count: 1, width: 2 }).bad[0]?.message ?? "", /no number/);
+  });
+
+  test("is shown with the size of its features, and checked row by row", async () => {
+    const api = createApi({ cwd: home });
+    const dataset = await api.data(folder, { samples: 2, check: true });
+    const shown = await dataset[displaySymbol]();
+    for (const text of [shown["text/plain"], String(shown["text/html"])]) {
+      assert.match(text, /4 regions of 6 numbers an image: ams build --regions 4x6/);
+      assert.equal(text.split("4 regions of 6 numbers").length, 1 + 1 + 2, "in the caption, and once a sample");
+      assert.ok(!text.includes("cannot be read"));
+    }
+    const spoilt = { ...dataset, splits: { test: dataset.splits["test"]!.map((item) => ({ ...item, image: item.image.replace("#3", "#30") })) } }; // prettier-ignore
+    await assert.rejects(api.data(spoilt, { check: true }), /1 of 12 images cannot be read: 3 \(the file has only 12 rows\)/); // prettier-ignore
+    await api.data(folder, { samples: 0 });
+    assert.match((await api.plot("sizes")).text, /train +120 .* 0\n/);
   });
 });
 
@@ -217,6 +242,15 @@ describe("a model of region features", () => {
       assert.equal(whole.steps.length, 20);
       const evaluation = await api.eval({ split: "test" });
       assert.ok(evaluation.rsum > before.rsum + 40, `rSum ${before.rsum} -> ${evaluation.rsum}`);
+      for (const direction of ["t2i", "i2t"] as const) {
+        const { text, svg } = await api.plot("gallery", { direction, queries: 2, k: 2 });
+        assert.match(
+          text,
+          direction === "t2i" ? /test_ims\.npy#\d+ {2}A \w+ \w+, number 0/ : /test_ims\.npy#\d+ \(right answer/,
+        );
+        assert.match(svg ?? "", direction === "t2i" ? /number 0/ : />test_ims\.npy#\d+</);
+        assert.ok(!(svg ?? "").includes("<image"));
+      }
       const hits = await api.search("a red dog", { split: "test", k: 3 });
       assert.equal(hits.hits.length, 3);
 
@@ -266,7 +300,15 @@ describe("a model of region features", () => {
     await assert.rejects(buildModel({ regions: size, recipe: recipeOf("naaf"), size: "tiny" }), /--size means nothing/);
     const api = createApi({ cwd: home });
     await api.data(folder, { samples: 0 });
-    await assert.rejects(api.eval({ split: "test", checkpoint: "scenes-small" }), /the model looks at pictures/);
+    const own = { message: /the model looks at pictures/, hint: `build a model for them: ams build --data ${folder} --regions 4x6 --recipe naaf` }; // prettier-ignore
+    await assert.rejects(api.eval({ split: "test", checkpoint: "scenes-small" }), own);
+    await assert.rejects(api.train({ checkpoint: "scenes-encoders", recipe: "naaf", batchSize: 4, name: "pictures" }), own); // prettier-ignore
+    const model = await api.build({ regions: "5x6", recipe: "naaf", embed: 8, measure: false });
+    for (const skipBadImages of [false, true]) {
+      const start = api.train({ model, batchSize: 4, name: "other-size", skipBadImages });
+      await assert.rejects(start, { message: /5 regions of 6, the file has \[24, 4, 6\]/, hint: own.hint });
+    }
+    for (const name of ["pictures", "other-size"]) assert.ok(!existsSync(path.join(home, "runs", name)));
     await api.build({ regions: "4x6", recipe: "naaf", embed: 8, measure: false });
     await assert.rejects(api.plot("attention", { split: "test" }), (error: Error) => /region|picture|image/.test(error.message)); // prettier-ignore
   });

@@ -1,6 +1,7 @@
 /** What `data` shows: the table of splits, and a few samples as pictures with their captions. */
 import type { Context } from "../../context.js";
 import type { Dataset, Item } from "../../data/dataset.js";
+import { regionSizeIn, regionSizeOf, regionsText } from "../../data/regionFeatures.js";
 import { datasetSummary, type SplitSummary } from "../../data/summary.js";
 import { captionLength } from "../../data/tokens.js";
 import { escapeHtml, renderTable, type MimeBundle } from "../../display.js";
@@ -17,8 +18,9 @@ export async function datasetDisplay(
   context: Context,
 ): Promise<MimeBundle> {
   const summary = await datasetSummary(dataset, undefined, context);
+  const features = featuresText(dataset);
   const table = renderTable({
-    caption: `${dataset.name} in ${dataset.root} (cut: captions of more than ${String(captionLength - 2)} word pieces, which lose their end)`,
+    caption: `${dataset.name} in ${dataset.root}${features} (cut: captions of more than ${String(captionLength - 2)} word pieces, which lose their end)`,
     columns: [
       "split",
       "images",
@@ -64,6 +66,12 @@ export async function datasetDisplay(
   };
 }
 
+/** ", 6 regions of 64 numbers an image (ams build --regions 6x64)"; empty for pictures. */
+function featuresText(dataset: Dataset): string {
+  const size = regionSizeIn(dataset);
+  return size === undefined ? "" : `, ${regionsText(size)} an image: ams build --regions ${size.count}x${size.width}`;
+}
+
 /** Which captions lose their end, and what to do about it; undefined where none does. */
 function cutCaptions(summary: SplitSummary[]): string | undefined {
   const cut = summary.reduce((sum, row) => sum + row.cut, 0);
@@ -86,10 +94,11 @@ function spread(items: Item[], count: number): Item[] {
   return Array.from({ length: n }, (_, i) => items[Math.floor((i * items.length) / n)]!);
 }
 
-/** A sample made small, or why it cannot be shown: a data set with a bad picture is still a data set. */
+/** A sample made small, or what there is instead of a picture, or why it cannot be shown: a data set with a bad picture is still a data set. */
 async function picture(item: Item): Promise<Thumbnail | string> {
   try {
-    return await thumbnail(item.image, 160);
+    const size = regionSizeOf(item.image);
+    return size !== undefined ? regionsText(size) : await thumbnail(item.image, 160);
   } catch (error) {
     if (error instanceof AmsError) return error.message;
     throw error;

@@ -63,7 +63,7 @@ export const buildCommand = defineCommand({
     regions: option(
       z
         .string()
-        .regex(/^\d+x\d+$/, "write COUNTxWIDTH, such as 36x2048")
+        .regex(/^[1-9]\d*x[1-9]\d*$/, "write COUNTxWIDTH, such as 36x2048")
         .optional(),
       {
         help: "look at precomputed region features (36x2048 as NAAF's authors); captions by --text, or a GRU over the words of the open data",

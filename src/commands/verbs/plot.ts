@@ -474,6 +474,7 @@ async function sizes(options: PlotOptions, context: Context, session: Session): 
   const { datasetSummary } = await import("../../data/summary.js");
   const { sizesFigure } = await import("../../plot/sizes.js");
   const { imageSize } = await import("../../data/decode.js");
+  const { featuresFile } = await import("../../data/regionFeatures.js");
   const dataset = await wantDataset(options, context, session);
   const asked = splitsOf(options);
   const summaries = (await datasetSummary(dataset, undefined, context)).filter(
@@ -482,7 +483,8 @@ async function sizes(options: PlotOptions, context: Context, session: Session): 
   const splits = [];
   for (const { split, lengths, cut } of summaries) {
     context.signal.throwIfAborted();
-    const items = splitOf(dataset, split).slice(0, options.images ?? measured);
+    const pictures = splitOf(dataset, split).filter(({ image }) => featuresFile(image) === undefined);
+    const items = pictures.slice(0, options.images ?? measured);
     const images = await Promise.all(
       items.map(async ({ image }) => {
         context.signal.throwIfAborted();
