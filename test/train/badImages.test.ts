@@ -67,7 +67,7 @@ function noting(): { context: Context; notes: string[] } {
 }
 
 function train(options: Record<string, unknown>, context: Context): Promise<Run> {
-  const all = { model, batchSize: 4, validate: 6, ...options };
+  const all = { ...(options["resume"] === true ? {} : { model }), batchSize: 4, validate: 6, ...options };
   return trainCommand.run(checkOptions(trainCommand, all) as never, context, createSession(folder));
 }
 
@@ -208,14 +208,17 @@ describe("verbs on a set with missing and unreadable pictures", () => {
 
   test("train: refused by default, else told, counted and passed over, and resumed although more have gone", async () => {
     const choice = { data: "flickr30k", ...(await spoiledSet()) };
-    const common = { model, batchSize: 4, validate: 6 };
-    await assert.rejects(call(trainCommand as never, { ...choice, ...common, name: "refused" }), (error: AmsError) => {
-      assert.match(error.message, /^1 image is missing: 9\.png/);
-      assert.match(error.hint ?? "", /--skip-problems/);
-      return true;
-    });
+    const common = { batchSize: 4, validate: 6 };
+    await assert.rejects(
+      call(trainCommand as never, { ...choice, ...common, model, name: "refused" }),
+      (error: AmsError) => {
+        assert.match(error.message, /^1 image is missing: 9\.png/);
+        assert.match(error.hint ?? "", /--skip-problems/);
+        return true;
+      },
+    );
     const train = (options: object): Promise<{ result: Run; notes: string[] }> => call(trainCommand as never, { ...common, name: "files", ...options }); // prettier-ignore
-    const first = await train({ ...choice, skipBadImages: true, epochs: 2, steps: 3 });
+    const first = await train({ ...choice, model, skipBadImages: true, epochs: 2, steps: 3 });
     assert.match(first.notes.join("\n"), /^1 image is missing: 9\.png \(.*row 19\): passed over where they are read/m);
     rmSync(path.join(choice.root, "5.png"));
     // The run knows that it passes over pictures; the one that has gone meanwhile makes it no other data set.
@@ -234,7 +237,7 @@ describe("verbs on a set with missing and unreadable pictures", () => {
     const { result: run, notes } = await call<Run>(trainCommand as never, options);
     assert.equal(run.status, "finished");
     assert.match(notes.join("\n"), /^left out, as 1 image is missing: 9\.png/m);
-    const { result: more } = await call<Run>(trainCommand as never, { model, name: "left", resume: true, steps: 3 });
+    const { result: more } = await call<Run>(trainCommand as never, { name: "left", resume: true, steps: 3 });
     assert.equal(more.steps.length, 3);
 
     // Started on what is left, without passing over anything: it finds its data again when more go, and when those come back.
@@ -243,7 +246,7 @@ describe("verbs on a set with missing and unreadable pictures", () => {
     await call<Run>(trainCommand as never, { ...strict, steps: 2 });
     rmSync(path.join(choice.root, "4.png"));
     writeFileSync(path.join(choice.root, "9.png"), readFileSync(path.join(choice.root, "3.png")));
-    const resumed = { model, name: "strict", resume: true, skipBadImages: true, steps: 10 };
+    const resumed = { name: "strict", resume: true, skipBadImages: true, steps: 10 };
     const { result: last } = await call<Run>(trainCommand as never, resumed);
     assert.deepEqual([last.steps.length, last.skippedImages], [10, ["4.png"]]);
   });
