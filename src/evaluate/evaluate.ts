@@ -41,6 +41,16 @@ export interface EvaluateOptions extends Pick<ScoreAllOptions, "memory" | "way" 
   onBadImage?: "stop" | "skip";
 }
 
+/** What is asked for of a model whose own score is the cosine of pooled vectors, and does nothing there. */
+function noteIdle(model: Model, options: EvaluateOptions, context: Context): void {
+  const idle = (["threshold", "memory", "scales"] as const).filter(
+    (name) => options[name] !== undefined && options[name] !== false,
+  );
+  if (idle.length === 0) return;
+  const names = idle.map((name) => `--${name}`).join(", ");
+  context.note(`${names}: no effect, a model of ${model.recipe} scores a pair by one cosine of pooled vectors`);
+}
+
 /**
  * Recalls of a model on a split. The exact score is evaluated as published: safe threshold, propagation in the negative
  * branch, pads as the model's quirk says. Throws AmsError for a split that is not there or has no captions, and for NaN scores.
@@ -54,6 +64,7 @@ export async function evaluate(
   const start = performance.now();
   const { split = "test", threshold = model.thresholds.safe } = options;
   const pooled = options.pooled === true || model.config.head?.score === "pooled";
+  if (options.pooled !== true && pooled) noteIdle(model, options, context);
   const items = chosenItems(dataset, split, options);
   const owner = Int32Array.from(items.flatMap((item, i) => item.captions.map(() => i)));
   const texts = items.flatMap((item) => item.captions.map(({ text }) => text));

@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { freemem } from "node:os";
 import { currentEngine, type EngineInfo } from "../engine/index.js";
+import { gigabytes } from "../engine/machineMemory.js";
 import { AmsError } from "../errors.js";
 import type { Dataset } from "../data/dataset.js";
 import { ofSize, regions, scalesOf, type ModelConfig } from "../model/config.js";
@@ -171,8 +172,8 @@ export function availableMemory(
   engine: Pick<EngineInfo, "name" | "memoryLimit"> | undefined = currentEngine(),
   { free, resident }: Room = roomHere(),
 ): number {
-  const limit = processBytes + (engine?.memoryLimit ?? Infinity);
-  if (engine?.name === "gpu") return limit; // its arrays lie on the card, not in the machine's memory
+  const limit = engine?.memoryLimit ?? Infinity;
+  if (engine?.name === "gpu") return processBytes + limit; // its arrays lie on the card, not in the machine's memory
   const there = processBytes + 4 * parameterCount(config);
   return Math.min(free + Math.min(resident, there), limit);
 }
@@ -191,7 +192,6 @@ export function checkMemory(
     forecastMargin * forecastMemory(config, { ...recipe, batchSize }, choice).total;
   const needed = needs(recipe.batchSize, frugality);
   if (needed <= available) return;
-  const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(1)} GB`;
   const evaluates = (recipe.evaluated ?? 0) > 0;
   const without = (): boolean =>
     forecastMargin * forecastMemory(config, { ...recipe, evaluated: 0 }, frugality).total <= available;

@@ -23,7 +23,7 @@ test("the table shows device, memory, versions and the measured speed of a produ
   const text = (await engine[displaySymbol]())["text/plain"];
   for (const row of [
     /^device +CPU/m,
-    /^memory +at most 4\.0 GiB/m,
+    /^memory +at most 4\.3 GB/m,
     /^matrix product +[\d.e+]+ GFLOP\/s/m,
     /^tfjs +4\.22/m,
   ]) {

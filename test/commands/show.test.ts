@@ -149,12 +149,15 @@ function curves(html: string): string[] {
 
 describe("numbers for people", () => {
   test("durations", () => {
-    assert.deepEqual([3.21, 59.4, 60, 3599, 3661, NaN].map(formatSeconds), [
+    assert.deepEqual([3.21, 59.4, 60, 3599, 3661, 47 * 3600, 51 * 3600, 1194.55 * 3600, NaN].map(formatSeconds), [
       "3.2 s",
       "59 s",
       "1 min 0 s",
       "59 min 59 s",
       "1 h 1 min",
+      "47 h 0 min",
+      "2 days 3 h",
+      "50 days",
       "?",
     ]);
   });

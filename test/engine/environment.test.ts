@@ -1,6 +1,7 @@
 /** AMS_ENGINE, AMS_THREADS and AMS_TF32: the choice of an engine for commands that are a process each. */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
+import { availableParallelism } from "node:os";
 import path from "node:path";
 import { test } from "node:test";
 import { promisify } from "node:util";
@@ -67,4 +68,12 @@ test("TensorFlow has the threads of AMS_THREADS, unless the command names others
     (await engine(["native", ...words], { AMS_THREADS: "3" }))["threads"];
   assert.equal(await threads(), 3);
   assert.equal(await threads("--threads", "1"), 1);
+  const cores = availableParallelism();
+  const remark = async (count: number): Promise<unknown> =>
+    (await engine(["native"], { AMS_THREADS: String(count) }))["remark"];
+  assert.equal(await remark(cores), undefined);
+  assert.match(
+    String(await remark(cores + 1)),
+    new RegExp(`^${cores + 1} threads, but this machine has ${cores} cores`),
+  );
 });

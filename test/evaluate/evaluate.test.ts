@@ -11,7 +11,9 @@ import { AmsError } from "../../src/errors.js";
 import { evaluate, evaluateScores, recalls } from "../../src/evaluate/index.js";
 import { allScores } from "../../src/match/attentionScore.js";
 import { encodeCaptions, encodeImages, scaleWeights, type Model } from "../../src/model/ams.js";
+import { shapeModel } from "../../src/model/head.js";
 import { Random } from "../../src/random.js";
+import { recipeOf } from "../../src/train/recipe.js";
 import { makeSample, type Sample } from "./sample.js";
 
 let sample: Sample;
@@ -68,6 +70,19 @@ describe("evaluate", () => {
     assert.deepEqual([evaluation.images, evaluation.captions], [4, 4]);
     const whole = await evaluate(model, sample.dataset, {}, silentContext);
     assert.ok(Math.abs(evaluation.scores[1]! - whole.scores[2]!) < 1e-6); // image 0 with the first caption of image 1
+  });
+
+  test("says what does nothing for a model whose own score is one of pooled vectors", async () => {
+    const notes: string[] = [];
+    const context = { ...silentContext, note: (line: string) => void notes.push(line) };
+    const model = { ...shapeModel(await sample.model(), recipeOf("vse").head, "vse"), recipe: "vse" };
+    const told = await evaluate(model, sample.dataset, { threshold: 0.3, scales: true }, context);
+    assert.equal(told.scoredBy, "pooled");
+    assert.match(notes.join("\n"), /^--threshold, --scales: no effect, a model of vse scores a pair by one cosine/);
+    notes.length = 0;
+    await evaluate(model, sample.dataset, { scales: false }, context);
+    await evaluate(await sample.model(), sample.dataset, { threshold: 0.3 }, context);
+    assert.deepEqual(notes, []);
   });
 
   test("scores by pooled vectors when asked: cosines averaged over scales", async () => {

@@ -2,11 +2,13 @@
 import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
 import * as tf from "@tensorflow/tfjs-core";
+import { modelDisplay } from "../../src/commands/show/model.js";
 import { planRows } from "../../src/commands/show/plan.js";
 import type { Dataset } from "../../src/data/dataset.js";
 import { startEngine } from "../../src/engine/index.js";
 import { buildModel } from "../../src/model/build.js";
 import { sizes } from "../../src/model/config.js";
+import { shapeModel } from "../../src/model/head.js";
 import { measureSpeed, planTraining, stepFlops, withSpeed } from "../../src/train/plan.js";
 import { recipeOf } from "../../src/train/recipe.js";
 import { tinyModel } from "../golden.js";
@@ -63,6 +65,24 @@ describe("a plan", () => {
     assert.equal(timed.training?.hours, (25 * 4531 * 0.5) / 3600);
     const text = planRows(timed).flat().join("\n");
     assert.match(text, /25 epochs of 145,000 pairs \(flickr30k, train\), 113,275 steps: about 15 h 43 min/);
+  });
+
+  test("writes operations with a prefix from a thousand on", () => {
+    const plan = planTraining(tinyModel(), recipeOf("vse"));
+    const text = planRows({ ...plan, flops: { encoders: 2.5e9, scores: 785_664, total: 2.5e9 } })
+      .flat()
+      .join("\n");
+    assert.match(text, /encoders 2\.50 G, scores 786 k\)/);
+  });
+
+  test("stands in a table that lists propagation only where the score has a negative branch", () => {
+    const quirksOf = (name: string): string => {
+      const { head, quirks } = recipeOf(name);
+      const text = modelDisplay(shapeModel(tinyModel(quirks), head, name))["text/plain"];
+      return /^quirks +(.*?) *$/m.exec(text)?.[1] ?? "";
+    };
+    assert.equal(quirksOf("naaf"), "as published: evaluationPropagation; the others corrected");
+    assert.equal(quirksOf("uarda"), "all corrected");
   });
 
   test("counts one caption an image where the recipe takes one", () => {

@@ -1,6 +1,7 @@
 /** The table of a model: parameters of each part, sizes, recipe, and what of the published code's quirks is in force. */
 import type { MimeBundle } from "../../display.js";
 import type { Model } from "../../model/ams.js";
+import { quirkNames } from "../../model/quirks.js";
 import { reportLine } from "../../model/weights/report.js";
 import { recipes } from "../../train/recipe.js";
 import type { TrainingPlan } from "../../train/plan.js";
@@ -101,8 +102,10 @@ function recipeText(name: string): string {
   return recipe === undefined ? name : `${name}: ${recipe.summary}`;
 }
 
-function quirksText({ quirks }: Model): string {
-  const names = Object.keys(quirks) as (keyof typeof quirks)[];
+function quirksText({ quirks, config: { head } }: Model): string {
+  // Propagation belongs to the negative branch, which only the attention score has.
+  const hasNegative = head === undefined || head.score === "attention";
+  const names = quirkNames.filter((name) => hasNegative || name !== "evaluationPropagation");
   const published = names.filter((name) => !quirks[name]);
   if (published.length === 0) return "all corrected";
   return published.length === names.length

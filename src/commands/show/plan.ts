@@ -38,6 +38,7 @@ function formatFlops(value: number): string {
       [1e12, "T"],
       [1e9, "G"],
       [1e6, "M"],
+      [1e3, "k"],
     ] as const
   ).find(([least]) => value >= least) ?? [1, ""];
   return `${(value / size).toPrecision(3)} ${prefix}`;

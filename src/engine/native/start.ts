@@ -3,7 +3,7 @@ import { availableParallelism } from "node:os";
 import { AmsError } from "../../errors.js";
 import { mostThreads, type EngineInfo } from "../types.js";
 import { backendName, registerNative } from "./backend.js";
-import { gibibytes, machineMemory } from "../machineMemory.js";
+import { gigabytes, machineMemory } from "../machineMemory.js";
 import { environmentChoice } from "../environment.js";
 import { gpuRemark, oldestDriver } from "../refusals.js";
 import type { Surroundings } from "../surroundings.js";
@@ -93,15 +93,27 @@ export function startNative(
       device,
       detail: `TensorFlow ${binding.TF_Version}${build} on ${place}`,
       threads: loaded.threads,
-      memory: gpu === undefined ? machineMemory() : `${gibibytes(gpu.bytes)}, taken as it is needed`,
+      memory: gpu === undefined ? machineMemory() : `${gigabytes(gpu.bytes)}, taken as it is needed`,
       ...(gpu !== undefined && { memoryLimit: gpu.bytes, tf32: rounded }),
-      ...(gpu !== undefined && { remark: gpuRemarks(machine) }),
+      ...remarkOf(gpu === undefined ? threadsRemark(loaded.threads) : gpuRemarks(machine)),
       versions: { tensorflow: binding.TF_Version, koffi: koffi.version },
     },
     proved: () => {
       proved = name;
     },
   };
+}
+
+function remarkOf(remark: string | undefined): { remark?: string } {
+  return remark === undefined ? {} : { remark };
+}
+
+/** More threads than cores only take turns. */
+function threadsRemark(threads: number): string | undefined {
+  const cores = availableParallelism();
+  return threads > cores
+    ? `${String(threads)} threads, but this machine has ${String(cores)} cores: more than those gain nothing`
+    : undefined;
 }
 
 function gpuRemarks(machine: Surroundings): string {

@@ -2,7 +2,7 @@
 import path from "node:path";
 import { BackendWasm, setWasmPaths, version_wasm } from "@tensorflow/tfjs-backend-wasm";
 import { AmsError } from "../../errors.js";
-import { gibibytes } from "../machineMemory.js";
+import { gigabytes } from "../machineMemory.js";
 import { registerSegmentSum } from "../segmentSum.js";
 import type { EngineInfo } from "../types.js";
 import { registerMatMul } from "./matMul.js";
@@ -28,7 +28,7 @@ function sayWhenMemoryIsFull(): void {
   prototype.move = function (dataId, values, shape, dtype, references) {
     const full = (cause?: unknown): AmsError =>
       new AmsError(`WebAssembly has no memory left for a tensor [${shape.join(", ")}] of ${dtype}`, {
-        where: `engine wasm, ${gibibytes(memoryLimit)} at most`,
+        where: `engine wasm, ${gigabytes(memoryLimit)} at most`,
         hint: "use a smaller batch or model, or an engine with the machine's whole memory: ams engine install",
         cause,
       });
@@ -57,7 +57,7 @@ export function startWasm(): { backend: string; info: EngineInfo } {
       device: "CPU",
       detail: "WebAssembly (XNNPACK, SIMD), one thread",
       threads: 1,
-      memory: `at most ${gibibytes(memoryLimit)}, what 32-bit addresses reach`,
+      memory: `at most ${gigabytes(memoryLimit)}, what 32-bit addresses reach`,
       memoryLimit,
       versions: { "tfjs-backend-wasm": version_wasm },
     },

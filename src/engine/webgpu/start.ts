@@ -2,7 +2,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { AmsError } from "../../errors.js";
 import { choosing } from "../environment.js";
-import { gibibytes } from "../machineMemory.js";
+import { gigabytes } from "../machineMemory.js";
 import type { EngineInfo } from "../types.js";
 import { openDawn, readBufferSync, type Gpu, type GpuAdapter, type GpuBuffer, type GpuDevice } from "./dawn.js";
 
@@ -71,7 +71,7 @@ export async function startWebgpu(allowSoftware: boolean): Promise<{ backend: st
       device,
       detail: `WebGPU (Dawn) on ${device}${software ? ", a software renderer" : ""}`,
       threads: 1,
-      memory: `not told by WebGPU; one tensor may have ${gibibytes(adapter.limits["maxStorageBufferBindingSize"] ?? 0)}`,
+      memory: `not told by WebGPU; one tensor may have ${gigabytes(adapter.limits["maxStorageBufferBindingSize"] ?? 0)}`,
       versions: { "tfjs-backend-webgpu": tf.version_core, webgpu: packageVersion() },
     };
   }

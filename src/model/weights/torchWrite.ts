@@ -1,4 +1,5 @@
 /** Writing files that torch.load reads, also with weights_only=True: a pickle of plain data and records of numbers in a zip. */
+import { gigabytes } from "../../engine/machineMemory.js";
 import { AmsError } from "../../errors.js";
 import { writeWhole, writing } from "../../writing.js";
 import { crc32 } from "./crc32.js";
@@ -35,7 +36,7 @@ export function writeTorch(file: string, value: Writable): void {
   const pickle = pickled(value, tensors);
   const bytes = tensors.reduce((sum, { shape }) => sum + 4 * shape.reduce((a, b) => a * b, 1), pickle.length);
   if (bytes + 200 * tensors.length + 2 ** 20 > largest) {
-    throw new AmsError(`a torch file of ${(bytes / 2 ** 30).toFixed(1)} GiB cannot be written, the most are 4 GiB`, {
+    throw new AmsError(`a torch file of ${gigabytes(bytes)} cannot be written, the most are ${gigabytes(largest)}`, {
       where: file,
       hint: "export the weights as safetensors: ams export weights",
     });
