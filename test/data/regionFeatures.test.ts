@@ -15,7 +15,9 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
 import * as tf from "@tensorflow/tfjs-core";
+import { silentContext } from "../../src/context.js";
 import { closeRegionFeatures, openRegionFeatures, readRegions } from "../../src/data/regionFeatures.js";
+import type { Displayable } from "../../src/display.js";
 import { startEngine } from "../../src/engine/index.js";
 import { writeNpy } from "../../src/evaluate/npy.js";
 import { createApi, displaySymbol } from "../../src/index.js";
@@ -276,6 +278,25 @@ describe("a model of region features", () => {
       assert.ok(weights(`${recipe}-regions`).equals(weights(`${recipe}-parts`)));
     });
   }
+
+  test("is shown with its parts, and told where the open data do not fit", async () => {
+    const notes: string[] = [];
+    const api = createApi({ cwd: home, context: { ...silentContext, note: (line) => void notes.push(line) } });
+    await api.data(folder, { samples: 0 });
+    const model = await api.build({ regions: "4x6", recipe: "naaf", embed: 8, measure: false });
+    const shown = (await (model as unknown as Displayable)[displaySymbol]())["text/plain"];
+    assert.match(shown, /image +4 regions of 6 numbers, a linear layer/);
+    assert.match(shown, /text +\d+ words, 30 tokens, a bidirectional GRU of width 8 over word vectors of 300 numbers/);
+    assert.match(shown, /embedding +8 numbers a region and a word, one scale/);
+    assert.match(shown, /text: word vectors +[\d,]+ /);
+    assert.match(shown, /text: GRU +14,880 /); // twice three gates of 8, over 300 and 8 numbers, with two biases
+    assert.ok(!/^other|after layers|--recompute/m.test(shown), shown);
+    assert.deepEqual(notes, []);
+    for (const regions of ["36x2048", "6x4"]) {
+      await api.build({ regions, recipe: "naaf", embed: 8, measure: false });
+      assert.deepEqual(notes.splice(0), ["the model will not fit the open data: f30k_precomp has 4 regions of 6 numbers an image: --regions 4x6 fits them"]); // prettier-ignore
+    }
+  });
 
   test("has the captions of a pretrained BERT where one is given", async () => {
     const text = fixture("weights/transformers/bert");

@@ -90,6 +90,14 @@ describe("a plan", () => {
     assert.deepEqual([plan.training?.pairs, plan.training?.steps], [29_000, Math.floor(29_000 / 32)]);
   });
 
+  test("names recomputation only where it saves memory", () => {
+    const plan = planTraining(tinyModel(), recipeOf("ams-published"));
+    const memory = (recomputed: number): string =>
+      planRows({ ...plan, memory: { needed: 2e9, recomputed, available: 8e9 } }).flat().join("\n"); // prettier-ignore
+    assert.match(memory(1e9), /2\.0 GB for a step, 1\.0 GB with --recompute; 8\.0 GB are available/);
+    assert.match(memory(2.1e9), /2\.0 GB for a step; 8\.0 GB are available/);
+  });
+
   test("says what to give when a step does not fit into memory", () => {
     const model = { ...tinyModel(), config: sizes.base };
     const plan = planTraining(model, { ...recipeOf("ams-published"), batchSize: 4096 });

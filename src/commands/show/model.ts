@@ -1,4 +1,5 @@
 /** The table of a model: parameters of each part, sizes, recipe, and what of the published code's quirks is in force. */
+import { regionsText } from "../../data/regionFeatures.js";
 import type { MimeBundle } from "../../display.js";
 import type { Model } from "../../model/ams.js";
 import { quirkNames } from "../../model/quirks.js";
@@ -14,6 +15,8 @@ const parts: [string, RegExp][] = [
   ["image: patch embeddings", /^img\.visual_encoder\.embeddings\./],
   ["image: transformer layers", /^img\.visual_encoder\.encoder\./],
   ["image: projections", /^img\.fc\d/],
+  ["text: word vectors", /^txt\.embed\./],
+  ["text: GRU", /^txt\.rnn\./],
   ["text: word embeddings", /^txt\.text_encoder\.embeddings\./],
   ["text: transformer layers", /^txt\.text_encoder\.encoder\./],
   ["text: projections", /^txt\.fc\d/],
@@ -73,16 +76,20 @@ export function modelDisplay(model: Model, plan?: TrainingPlan): MimeBundle {
       columns: ["property", "value"],
       rows: [
         image.regions !== undefined
-          ? ["image", `${image.regions} region features ${image.width} wide`]
+          ? ["image", `${regionsText({ count: image.regions, width: image.width })}, a linear layer`]
           : [
               "image",
               `${String(image.pixels)} px in ${String(side)} x ${String(side)} patches + [CLS], ${encoder(image)}`,
             ],
         [
           "text",
-          `${formatCount(text.vocabulary)} word pieces, ${String(model.config.maxLength)} tokens, ${encoder(text)}`,
+          text.recurrent === true
+            ? `${formatCount(text.vocabulary)} words, ${String(model.config.maxLength)} tokens, a bidirectional GRU of width ${String(embed)} over word vectors of ${String(text.width)} numbers`
+            : `${formatCount(text.vocabulary)} word pieces, ${String(model.config.maxLength)} tokens, ${encoder(text)}`,
         ],
-        ["scales", `${String(scales.length)}, after layers ${layers}, embedding ${String(embed)}`],
+        image.regions !== undefined
+          ? ["embedding", `${String(embed)} numbers a region and a word, one scale`]
+          : ["scales", `${String(scales.length)}, after layers ${layers}, embedding ${String(embed)}`],
         ["weights", formatBytes(total * 4)],
         ...(model.weights ?? []).map((report) => [`${report.part.split(" ")[0] ?? ""} weights`, reportLine(report)]),
         ["recipe", recipeText(model.recipe)],

@@ -5,6 +5,7 @@ import { formatBytes, formatCount, formatSeconds } from "./format.js";
 export function planRows(plan: TrainingPlan): [string, string][] {
   const { batchSize, epochs, flops, memory, advice, speed, training } = plan;
   const hours = training?.hours;
+  const saves = memory.recomputed < memory.needed;
   return [
     [
       "a step",
@@ -12,7 +13,7 @@ export function planRows(plan: TrainingPlan): [string, string][] {
     ],
     [
       "memory",
-      `${formatBytes(memory.needed)} for a step, ${formatBytes(memory.recomputed)} with --recompute; ${formatBytes(memory.available)} are available` +
+      `${formatBytes(memory.needed)} for a step${saves ? `, ${formatBytes(memory.recomputed)} with --recompute` : ""}; ${formatBytes(memory.available)} are available` +
         (advice === undefined ? "" : `: ${advice}`),
     ],
     ...(speed === undefined

@@ -4,6 +4,7 @@ import type { Model } from "../../model/ams.js";
 import { quirkNames, quirkSwitches } from "../../model/quirks.js";
 import { recipeOf, recipes } from "../../train/recipe.js";
 import { defineCommand, option } from "../command.js";
+import type { Context } from "../../context.js";
 import type { Dataset } from "../../data/dataset.js";
 import type { TrainingPlan } from "../../train/plan.js";
 import { dataAliases, dataOptions, wantDataset } from "../datasets.js";
@@ -132,6 +133,7 @@ export const buildCommand = defineCommand({
     const choice = { data, root, annotations, captions };
     const chosen = Object.values(choice).some((value) => value !== undefined);
     const dataset = chosen ? await wantDataset(choice, context, session) : session.dataset;
+    if (regions !== undefined && dataset !== undefined) await noteOtherData(regions, dataset, context);
     const model = await buildModel({
       ...defined(given),
       ...(regions === undefined ? {} : await regionOptions(regions, text, dataset)),
@@ -166,6 +168,16 @@ async function regionOptions(
   const { wordsOf } = await import("../../model/regionModel.js");
   const items = dataset?.splits["train"] ?? [];
   return { regions, words: wordsOf(items.flatMap(({ captions }) => captions.map((caption) => caption.text))) };
+}
+
+/** Tells where the open data are not what a model of `--regions` will look at. */
+async function noteOtherData(regions: string, dataset: Dataset, context: Context): Promise<void> {
+  const { regionSizeIn, regionsText } = await import("../../data/regionFeatures.js");
+  const size = regionSizeIn(dataset);
+  const own = size === undefined ? undefined : `${size.count}x${size.width}`;
+  if (own === regions) return;
+  const fitting = size === undefined ? "has pictures" : `has ${regionsText(size)} an image: --regions ${own} fits them`;
+  context.note(`the model will not fit the open data: ${dataset.name} ${fitting}`);
 }
 
 /** What was foretold of trainings; the model itself knows nothing of it. */
