@@ -270,7 +270,7 @@ export interface TrainArguments {
   resume?: boolean | string;
   /** Also write event files for TensorBoard, into the run's folder or into DIR/NAME (also where the run is resumed). */
   tensorboard?: boolean | string;
-  /** Changes to the recipe, e.g. {flip: 0}. */
+  /** Changes to the recipe, e.g. {flip: 0}; also in the YAML of a whole experiment. */
   overrides?: Partial<Recipe>;
   /** The run's folder, as published; its last part becomes the run's --name. */
   loggerName?: string;

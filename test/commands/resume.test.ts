@@ -110,6 +110,7 @@ describe("a run that goes on", () => {
     await refused({ name: "other" }, /"own" goes on under its own name/);
     await refused({ checkpoint: "scenes-small" }, /"own" goes on from its own last checkpoint/);
     await refused({ model }, /"own" goes on from its own last checkpoint/);
+    await refused({ recipe: "naaf" }, /"own" goes on with the model of its recipe ams-corrected/);
     await refused({ size: "small" }, /the model is of size tiny, not small/);
     const same = await train({ resume: "own", size: "tiny", batchSize: 2, steps: 6 });
     assert.ok(!same.notes.some((line) => line.includes("instead of")));

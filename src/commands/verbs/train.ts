@@ -1,6 +1,7 @@
 /** `train`: fit a model with a recipe; live table and curve; stop and go on. */
 import { existsSync, statSync } from "node:fs";
 import path from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 import type { Context } from "../../context.js";
 import type { Dataset, Opened } from "../../data/dataset.js";
@@ -17,6 +18,7 @@ import { modelOptions, shippedModels, wantModel } from "../models.js";
 import { checkpointFolders, findRun, readRuns, runFolder, type StoredRun } from "../runList.js";
 import { resolvePath, setModel, type Session } from "../session.js";
 import { trainingDisplay } from "../show/training.js";
+import { overridesProblem } from "../overrides.js";
 import { quirkOption, recipeOption, sizeOption } from "./build.js";
 
 /** Pretrained for the scenes: where a training starts when the session has no model. */
@@ -80,11 +82,19 @@ const trainShape = {
     value: "DIR",
     complete: "folder",
   }),
-  overrides: option(z.custom<Partial<Recipe>>((value) => typeof value === "object" && value !== null).optional(), {
-    help: "changes to the recipe, e.g. {flip: 0}",
-    type: "Partial<Recipe>",
-    codeOnly: true,
-  }),
+  overrides: option(
+    z
+      .custom<Partial<Recipe>>((value) => overridesProblem(value) === undefined, {
+        error: ({ input }) => overridesProblem(input),
+      })
+      .optional(),
+    {
+      help: "changes to the recipe, e.g. {flip: 0}; also in the YAML of a whole experiment",
+      value: "{SETTING: VALUE}",
+      type: "Partial<Recipe>",
+      codeOnly: true,
+    },
+  ),
   loggerName: option(z.string().optional(), {
     help: "the run's folder, as published; its last part becomes the run's --name",
     value: "PATH",
@@ -227,6 +237,9 @@ function checkResumed(options: z.output<z.ZodObject<typeof trainShape>>, stored:
   const { checkpoint } = options;
   if (checkpoint !== undefined || options.model !== undefined)
     throw refused("from its own last checkpoint", `--checkpoint ${checkpoint ?? "MODEL"}`, "--checkpoint");
+  const { recipe = stored.recipe } = options;
+  if (!isDeepStrictEqual(recipes[recipe]?.head, recipes[stored.recipe]?.head))
+    throw refused(`with the model of its recipe ${stored.recipe}`, `--recipe ${recipe}`, "--recipe");
   const before = { ...recipes[stored.recipe], ...stored.options, recipe: stored.recipe };
   const changed = (["recipe", "seed", "batchSize", "learningRate"] as const).flatMap((key) => {
     const [now, then] = [options[key], (before as Record<string, unknown>)[key] as string | number | undefined];
