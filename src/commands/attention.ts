@@ -62,7 +62,13 @@ async function attentionOf(model: Model, request: AttentionRequest): Promise<Att
     image,
     caption,
     tokens,
-    scales: scales.map((scale, k) => ({ ...scale, weight: weights[k] ?? 1 })),
+    scales: scales.map((scale, k) => ({
+      ...scale,
+      weight: weights[k] ?? 1,
+      // Where nothing is matched, nothing lacks a match.
+      ...(score === "pooled" ? { matched: scale.matched.map(() => true) } : {}),
+    })),
+    score,
     grid,
     layers: config.scales,
     threshold,

@@ -55,6 +55,8 @@ export interface AttentionInput {
   name?: string;
   /** What the maps show: the attention weights (default), or the products A where they are positive. */
   show?: "weights" | "relevance";
+  /** How the model scores (`ModelHead`): pooled features have products, but no matches and no attention. Default: attention. */
+  score?: "attention" | "relevant" | "pooled" | undefined;
   /** What can be looked at in the explorer; default: all that AMS's score has. */
   branches?: readonly Branch[];
 }
@@ -105,6 +107,8 @@ export interface AttentionView {
   weights: number[] | undefined;
   rows: AttentionRow[];
   show: "weights" | "relevance";
+  score: "attention" | "relevant" | "pooled";
+  threshold: number;
   hasCls: boolean;
   /** height / width of the image. */
   aspect: number;
@@ -152,7 +156,9 @@ export async function attentionComparison(
 
 /** What the still is drawn from. */
 async function viewOf(input: AttentionInput): Promise<AttentionView> {
-  const { image, caption, scales, grid, title = "Attention of every word at every scale" } = input;
+  const { image, caption, scales, grid, score = "attention", threshold = 0 } = input;
+  const { title = score === "pooled" ? "Products of every word and patch" : "Attention of every word at every scale" } =
+    input;
   const show = input.show ?? "weights";
   check(input);
   const words = scales[0]?.matched.length ?? 0;
@@ -191,6 +197,8 @@ async function viewOf(input: AttentionInput): Promise<AttentionView> {
     weights: scales.some(({ weight = 1 }) => weight !== 1) ? scales.map(({ weight = 1 }) => weight) : undefined,
     rows,
     show,
+    score,
+    threshold,
     hasCls,
     aspect: image.height / image.width,
     picture: picture.uri,
@@ -391,7 +399,8 @@ function captionOf(input: AttentionInput, rows: AttentionRow[]): AttentionView["
     const word = words[next++];
     if (span[0] < at) continue;
     if (span[0] > at) out.push({ text: input.caption.slice(at, span[0]), matches: undefined });
-    out.push({ text: input.caption.slice(span[0], span[1]), matches: word?.matches });
+    const matches = input.score === "pooled" ? undefined : word?.matches;
+    out.push({ text: input.caption.slice(span[0], span[1]), matches });
     at = span[1];
   }
   if (at < input.caption.length) {

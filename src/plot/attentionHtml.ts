@@ -57,6 +57,7 @@ function captionHtml(view: AttentionView, { text, matches }: AttentionView["capt
 }
 
 function chip(view: AttentionView, text: string, matches: number): string {
+  if (view.score === "pooled") return escapeHtml(text);
   if (matches === 0) return `<s style="opacity:0.6">${escapeHtml(text)}</s>`;
   const shade = chipOpacity(matches, view.scaleCount).toFixed(2);
   return (
@@ -67,6 +68,7 @@ function chip(view: AttentionView, text: string, matches: number): string {
 
 function labelHtml(view: AttentionView, row: AttentionRow): string {
   const plain = row.kind !== "word";
+  const pooled = view.score === "pooled";
   const dots = row.cells
     .slice(0, view.scaleCount)
     .map((cell) => (cell.matched ? "●" : "○"))
@@ -74,8 +76,8 @@ function labelHtml(view: AttentionView, row: AttentionRow): string {
   const label = plain ? `<i>${escapeHtml(row.label)}</i>` : chip(view, row.label, row.matches);
   const below = `<br><span style="font-size:12px;letter-spacing:1px;color:${plain ? "inherit" : "rgb(46,146,206)"}">${dots}</span>`;
   return (
-    `<td style="${plainCell};font-size:15px;min-width:110px;max-width:116px;overflow-wrap:anywhere${plain ? ";opacity:0.6" : ""}" ` +
-    `title="matched at ${String(row.matches)} of ${String(view.scaleCount)} scales">${label}${isEmpty(row) ? "" : below}</td>`
+    `<td style="${plainCell};font-size:15px;min-width:110px;max-width:116px;overflow-wrap:anywhere${plain ? ";opacity:0.6" : ""}"` +
+    `${pooled ? "" : ` title="matched at ${String(row.matches)} of ${String(view.scaleCount)} scales"`}>${label}${isEmpty(row) || pooled ? "" : below}</td>`
   );
 }
 

@@ -167,17 +167,25 @@ export function chipOpacity(matches: number, scales: number): number {
 }
 
 /** The sentences that explain the figure, shared with the HTML. */
-export function legendLines({ show, hasCls, scaleCount, rows, weights }: AttentionView): string[] {
+export function legendLines(view: AttentionView): string[] {
+  const { show, hasCls, scaleCount, rows, weights, score, threshold } = view;
   const value = show === "weights" ? "attention weight" : "word-region product";
   return [
     `Each map is scaled to its own strongest patch; the number is that patch's ${value}` +
       `${hasCls ? ", cls what the whole-image region has" : ""}.`,
-    (scaleCount > 1
-      ? `Blue words match a region at some of the ${String(scaleCount)} scales (a dot each); struck-through words match none.`
-      : "Blue words match a region; struck-through words match none.") +
+    (score === "pooled"
+      ? "The model scores by the cosine of mean features: no word attends to a patch or matches one."
+      : scaleCount > 1
+        ? `Blue words match a region at some of the ${String(scaleCount)} scales (a dot each); struck-through words match none.`
+        : "Blue words match a region; struck-through words match none.") +
       (rows.some((row) => row.boxes.length > 0)
         ? " Outlines: where the thing really is; where its phrase points: a dot inside of them, a cross outside."
         : ""),
+    ...(score === "relevant"
+      ? [
+          `Grey patches without colour are irrelevant to the word (product up to ${threshold.toFixed(2)}): they take no part in the score.`,
+        ]
+      : []),
     ...(weights === undefined ? [] : [`${weightsLine(weights)}.`]),
   ];
 }
@@ -208,11 +216,11 @@ function heatBar(left: number, top: number): string {
 
 function labelSvg(view: AttentionView, row: AttentionRow, top: number, height: number): string {
   const plain = row.kind !== "word";
-  const dotted = height > emptyHeight;
+  const dotted = height > emptyHeight && view.score !== "pooled";
   const baseline = top + height / 2 + (dotted ? -4 : 5);
   const label = fitText(row.label, labelWidth - 20, 15);
   const chip =
-    row.matches > 0 && !plain
+    row.matches > 0 && !plain && view.score !== "pooled"
       ? `<rect x="${n(margin)}" y="${n(baseline - 16)}" width="${n(textWidth(label, 15) + 10)}" height="22" rx="3" fill="${right}" fill-opacity="${n(chipOpacity(row.matches, view.scaleCount))}"/>`
       : "";
   const struck = row.matches === 0 ? ` text-decoration="line-through"` : "";

@@ -41,6 +41,19 @@ describe("the attention figure", () => {
       assert.ok(Math.abs(sum - score!) < 1e-5, `${String(sum)} is not ${String(score)}`);
       assert.equal(show, config.head?.score === "pooled" ? "relevance" : "weights");
       assert.deepEqual((figure.explorer as ExplorerSpec).views[0]!.branches, branches);
+      const pooled = config.head?.score === "pooled";
+      const relevant = config.head?.score === "relevant";
+      assert.equal(
+        figure.title,
+        pooled ? "Products of every word and patch" : "Attention of every word at every scale",
+      );
+      const still = figure.html!.replace(/<(script|style)\b[^]*?<\/\1>/g, "");
+      for (const shown of [figure.svg, still]) {
+        // What is drawn may break a sentence into lines.
+        assert.equal(/Blue words match|struck-through|line-through|<s |no match/.test(shown), !pooled);
+        assert.equal(shown.includes("by the cosine of mean features"), pooled);
+        assert.equal(shown.includes("irrelevant to the word"), relevant);
+      }
       disposeModel(model);
     });
   }
