@@ -116,6 +116,8 @@ describe("the training display", () => {
   });
 
   test("begins before the first step, and goes without an evaluation", () => {
+    const only = bundle({ status: "evaluating", secondsLeft: 0 });
+    assert.doesNotMatch(only.text, / left/, "of the only validation nothing is known yet");
     const empty = bundle({ steps: [], epochs: [], step: 0, secondsLeft: NaN });
     assert.match(empty.text, /^step 0\/12 · \? left\n.*\nepoch 1\/4: step 0\/3\nwhole run: step 0\/12$/);
     assert.doesNotMatch(bundle({ epochs: [{ epoch: 0, step: 3, loss: 3, seconds: 5 }] }).text, /rSum/);

@@ -25,7 +25,9 @@ export function trainingLine(state: TrainingState): string {
         ]),
     ...(ended(state)
       ? [`${state.status}${seconds > 0 ? ` after ${formatSeconds(seconds)}` : ""}`]
-      : [`${formatSeconds(state.secondsLeft)} left`]),
+      : state.status === "evaluating" && state.secondsLeft <= 0 // of the only validation nothing is known yet
+        ? []
+        : [`${formatSeconds(state.secondsLeft)} left`]),
     ...(state.status === "evaluating" ? ["evaluating"] : []),
   ].join(" · ");
 }

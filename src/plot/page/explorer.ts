@@ -61,9 +61,8 @@ export function mountExplorer(root: HTMLElement, spec: ExplorerSpec): string | u
     boxes: true,
   };
   const data = views.map((view) => ({ view, scales: view.scales.map(unpackScale) }));
-  state.words = data.map(firstWord);
-
   const same = views.every(({ words }) => words.map((w) => w.label).join("\n") === views[0]?.words.map((w) => w.label).join("\n")); // prettier-ignore
+  state.words = same ? data.map(() => firstWord(data[0]!)) : data.map(firstWord);
   const change = (next: Partial<State>): void => {
     Object.assign(state, next);
     draw();
@@ -168,6 +167,7 @@ function controlBar(
     step: String((high - low) / 200 || 1),
     value: "0",
     "aria-label": "threshold",
+    keydown: (event) => event.stopPropagation(), // its arrows move it; JupyterLab would go to the next cell
     input: () => change({ shift: Math.abs(Number(slider.value)) < (high - low) / 300 ? 0 : Number(slider.value) }),
   });
   const value = element("span", {});
