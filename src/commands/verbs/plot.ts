@@ -141,7 +141,7 @@ export const plotCommand = defineCommand({
     const out = options.out === undefined ? undefined : resolvePath(session, options.out);
     if (out !== undefined) checkFigureFile(out); // before the work, not after it
     refuseForScores(options);
-    checkNames(session, options.checkpoint, options.againstCheckpoint);
+    if (options.scores === undefined) checkNames(session, options.checkpoint, options.againstCheckpoint);
     const figure = await draw(options, context, session);
     session.figure = figure;
     if (out !== undefined) context.note(`saved ${await figure.save(out)}`);
