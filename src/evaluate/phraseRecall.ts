@@ -17,8 +17,8 @@ export interface PhraseRecall {
 
 /**
  * The whole first, then the kinds by number of captions. The gallery is all images of the evaluation, so that kinds compare with each other
- * and with the whole. Intervals: the bootstrap over the images with such captions; where all or none of the captions are found, which no
- * resample changes, Wilson's for so many images. Throws an AmsError where no caption has phrases.
+ * and with the whole. Intervals: the bootstrap over the images with such captions; where no resample changes anything (all or none of the
+ * captions are found, or all are of one image), Wilson's for so many images. Throws an AmsError where no caption has phrases.
  */
 export function phraseRecalls(
   evaluation: Pick<Evaluation, "dataset" | "split" | "ranks" | "owner" | "items">,
@@ -58,11 +58,12 @@ function recallsOf(captions: readonly number[], ranks: Int32Array, owner: Int32A
   const [, , , ...intervals] = recallIntervals(own);
   const recalls = ([1, 5, 10] as const).map((k, i) => {
     const hits = own.ranks.t2i.reduce((n, rank) => n + Number(rank < k), 0);
-    const sure = hits === 0 || hits === captions.length;
+    const share = hits / captions.length;
+    const [low, high] = intervals[i]!;
     return {
       k,
-      recall: (100 * hits) / captions.length,
-      interval: sure ? wilson(hits === 0 ? 0 : rows.size, rows.size) : intervals[i]!,
+      recall: 100 * share,
+      interval: low === high ? wilson(share * rows.size, rows.size) : [low, high],
     };
   });
   return { captions: captions.length, images: rows.size, recalls };

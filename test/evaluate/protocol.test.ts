@@ -220,6 +220,7 @@ describe("recall by kind of phrase", () => {
     // What no resample moves is not known exactly all the same.
     assert.deepEqual(rows[2]?.recalls[0]?.interval, wilson(1, 1));
     assert.deepEqual(rows[3]?.recalls[0]?.interval, wilson(0, 1));
+    assert.deepEqual(rows[1]?.recalls[0]?.interval, wilson(0.5, 1), "half of the captions of one image");
   });
 
   test("is refused where no caption has phrases, with what to do", () => {
