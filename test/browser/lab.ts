@@ -197,7 +197,8 @@ export async function startLab(options: {
         await page.waitForFunction(isOpenAndIdle, notebook, { timeout: 120_000, polling: 250 });
       },
       openWithoutKernel: async (notebook) => {
-        await page.goto(`${url}/lab/tree/${encodeURIComponent(notebook)}?token=${token}`);
+        // Without the notebooks that were open before: each of them would ask for a kernel too.
+        await page.goto(`${url}/lab/tree/${encodeURIComponent(notebook)}?token=${token}&reset`);
         const none = page.locator(".jp-Dialog button.jp-mod-reject").first();
         await none.waitFor({ timeout: 120_000 });
         await until(async () => {
