@@ -58,12 +58,11 @@ function recallsOf(captions: readonly number[], ranks: Int32Array, owner: Int32A
   const [, , , ...intervals] = recallIntervals(own);
   const recalls = ([1, 5, 10] as const).map((k, i) => {
     const hits = own.ranks.t2i.reduce((n, rank) => n + Number(rank < k), 0);
-    const share = hits / captions.length;
     const interval = intervals[i]!;
     return {
       k,
-      recall: 100 * share,
-      interval: interval[0] === interval[1] ? wilson(share * rows.size, rows.size) : interval,
+      recall: (100 * hits) / captions.length,
+      interval: interval[0] === interval[1] ? wilson((hits / captions.length) * rows.size, rows.size) : interval,
     };
   });
   return { captions: captions.length, images: rows.size, recalls };
