@@ -10,6 +10,19 @@ export interface AmsErrorDetails {
   cause?: unknown;
 }
 
+let magics: RegExp | undefined;
+
+/** From now on this process shows the commands `ams VERB` that its errors and hints name as a notebook takes them: `%ams VERB`. */
+export function showCommandsAsMagics(verbs: readonly string[]): void {
+  // Not in a path, and not where the line is for a terminal (`npx ams`, `AMS_ENGINE=wasm ams`).
+  magics = new RegExp(`(?<![\\w%/\\\\.=-]|npx |=\\w+ )ams(?= (${verbs.join("|")})\\b)`, "g");
+}
+
+/** A text that names commands, in the form that works where this process shows it. */
+export function asTyped(text: string): string {
+  return magics === undefined ? text : text.replace(magics, "%ams");
+}
+
 /** Shown as three lines: what is wrong, where, what to do. Programming errors stay ordinary errors with their stack. */
 export class AmsError extends Error {
   override readonly name = "AmsError";
@@ -24,12 +37,12 @@ export class AmsError extends Error {
     this.usage = usage;
   }
 
-  /** The three lines, without a stack. */
+  /** The three lines, without a stack, commands as they are typed here. */
   lines(): string[] {
     return [
       this.message,
       ...(this.where === undefined ? [] : [`where: ${this.where}`]),
       ...(this.hint === undefined ? [] : [`to do: ${this.hint}`]),
-    ];
+    ].map(asTyped);
   }
 }

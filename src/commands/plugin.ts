@@ -2,9 +2,9 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import type { KernelPlugin, MagicContext, PluginHost } from "../../kernel/plugin.js";
-import { silentContext } from "../context.js";
+import { silentContext, type Context } from "../context.js";
 import { displaySymbol, type Displayable, type MimeBundle } from "../display.js";
-import { AmsError } from "../errors.js";
+import { AmsError, asTyped, showCommandsAsMagics } from "../errors.js";
 import { packageRoot } from "../paths.js";
 import { callsOf, type Runner } from "./api.js";
 import { complete } from "./complete.js";
@@ -31,12 +31,17 @@ function helpFor(args: string): MimeBundle {
   return words[0] === undefined ? overview(commands, prefix) : commandHelp(findCommand(words[0], commands), prefix);
 }
 
+/** The context of a cell, with the commands in notes as a cell takes them. */
+function inCell<C extends Context>(context: C): C {
+  return { ...context, note: (text) => context.note(asTyped(text)) };
+}
+
 async function line(args: string, context: MagicContext): Promise<unknown> {
   session.cwd = context.cwd;
   const words = splitWords(args).map((word) => word.text);
   if (isHelp(words)) return helpPage(args);
   const { command, options, help } = parseWords(words, commands);
-  return help ? helpPage(command.name) : command.run(options, context, session);
+  return help ? helpPage(command.name) : command.run(options, inCell(context), session);
 }
 
 /** `%%ams`: the cell is an experiment as YAML. */
@@ -48,7 +53,7 @@ async function cell(args: string, body: string, context: MagicContext): Promise<
       hint: "write one % for a single verb, or the verbs as YAML below: train: { steps: 100 }",
     });
   const verbs = commands.filter(({ name }) => name !== "run");
-  return runExperiment(readExperiment(body, "%%ams", verbs), body, context, session);
+  return runExperiment(readExperiment(body, "%%ams", verbs), body, inCell(context), session);
 }
 
 function isHelp([first]: string[]): boolean {
@@ -60,7 +65,7 @@ const runInCell: Runner = (work) => {
   if (host === undefined) return work(silentContext);
   return host.run((context) => {
     session.cwd = context.cwd;
-    return work(context);
+    return work(inCell(context));
   });
 };
 
@@ -111,6 +116,7 @@ export const plugin: KernelPlugin = {
   start: (given: PluginHost) => {
     host = given;
     session.cwd = given.cwd;
+    showCommandsAsMagics(commands.flatMap(({ name, alias }) => (alias === undefined ? name : [name, alias])));
     serveRuns(given.comms);
     return Promise.resolve();
   },

@@ -6,7 +6,7 @@ import { batches } from "../data/batches.js";
 import type { Dataset, Item } from "../data/dataset.js";
 import type { MimeBundle } from "../display.js";
 import { displaySymbol } from "../display.js";
-import { AmsError } from "../errors.js";
+import { AmsError, asTyped } from "../errors.js";
 import { evaluate, type Evaluation } from "../evaluate/index.js";
 import type { Model } from "../model/ams.js";
 import { inputOf } from "../model/config.js";
@@ -227,7 +227,7 @@ async function trainAlone(
     skippedImages: skipped.images(),
     status,
     model,
-    ...(status === "finished" ? {} : { resumeHint: `%ams train --name ${name} --resume` }),
+    ...(status === "finished" ? {} : { resumeHint: asTyped(`ams train --name ${name} --resume`) }),
     [displaySymbol]: () => {
       const last = state(status, 0);
       return options.display?.(last) ?? { "text/plain": `${name}: ${remark(last)}` };

@@ -113,7 +113,7 @@ export function openFolder(folder: string, training: Training, options: TrainOpt
     if (options.name === undefined) {
       throw new AmsError("--resume needs the name of the run", {
         where: "--resume",
-        hint: "%ams runs lists them; give --name NAME --resume",
+        hint: "ams runs lists them; give --name NAME --resume",
       });
     }
     const checkpoints = path.join(folder, "checkpoints");

@@ -120,7 +120,7 @@ describe("a session in JupyterLab", { skip: installed === undefined ? "no Chromi
   test("an interrupt ends it with a word on how to go on, and the kernel lives on", async (t) => {
     const asked = performance.now();
     await lab.command("notebook:interrupt-kernel");
-    await output(longTraining).filter({ hasText: "to go on: ams train --resume long" }).first().waitFor();
+    await output(longTraining).filter({ hasText: "to go on: %ams train --resume long" }).first().waitFor();
     const seconds = (performance.now() - asked) / 1000;
     t.diagnostic(`${seconds.toFixed(2)} s from the command to the word in the cell`);
     // Within a second at the kernel (test/kernel/interrupt.test.ts); the rest is for JupyterLab, on a machine that does other things.

@@ -114,6 +114,11 @@ describe("the command line", () => {
     }
   });
 
+  test("errors name commands as a terminal takes them", async () => {
+    const { err } = await run("train --epoch 2");
+    assert.match(err, /^where: ams train --epoch 2\nto do: .*`ams train --help` shows all options$/m);
+  });
+
   test("an interrupt is exit code 130", async () => {
     const controller = new AbortController();
     const outcome = withWork("work --outcome slow", controller.signal);

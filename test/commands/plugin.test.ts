@@ -6,7 +6,7 @@ import type { MagicContext } from "../../kernel/plugin.js";
 import { plugin } from "../../src/commands/plugin.js";
 import { silentContext } from "../../src/context.js";
 import { displaySymbol, isDisplayable, type MimeBundle } from "../../src/display.js";
-import { AmsError } from "../../src/errors.js";
+import { AmsError, asTyped } from "../../src/errors.js";
 
 const [magic] = plugin.magics;
 assert.ok(magic);
@@ -58,7 +58,7 @@ describe("the kernel plugin", () => {
     assert.deepEqual([found?.matches.map((match) => match.text), found?.start, found?.end], [["--epochs"], 6, 10]);
   });
 
-  test("the typed global has the same verbs and runs under the host's cell", async () => {
+  test("once started, the typed global has the same verbs and runs under the host's cell", async () => {
     const ams = plugin.globals?.[0]?.value as Record<string, (options?: unknown) => Promise<unknown>>;
     let runs = 0;
     await plugin.start?.({
@@ -71,6 +71,20 @@ describe("the kernel plugin", () => {
         return work(context);
       },
     });
+    // A notebook's process names commands as cells take them from here on.
+    const texts = [
+      ["make one: ams train, or (ams index DIR)", "make one: %ams train, or (%ams index DIR)"],
+      ["`ams evaluate --split test`", "`%ams evaluate --split test`"],
+      ...[
+        "run: ams lab",
+        "npx ams doctor",
+        "AMS_ENGINE=wasm ams train",
+        "/data/ams train",
+        "%ams eval",
+        "the ams models",
+      ].map((text) => [text, text] as const),
+    ];
+    for (const [text, typed] of texts) assert.equal(asTyped(text), typed);
     assert.ok(Array.isArray(((await ams["runs"]?.({ last: 1 })) as { runs: unknown[] }).runs));
     assert.equal(runs, 1);
   });

@@ -53,6 +53,16 @@ runs: { last: 1 }
       .split("\n")
       .map((line) => JSON.parse(line) as EnvironmentRecord);
 
+  test("and one with a line: errors and notes name commands as a cell takes them", async () => {
+    const { error } = await kernel.execute("%ams train --epoch 2");
+    assert.match(error?.evalue ?? "", /^where: %ams train --epoch 2\nto do: .*`%ams train --help` shows all options$/m);
+    assert.match(error?.traceback.join("\n") ?? "", /`%ams train --help`/);
+    const called = await kernel.execute('await ams.plot("history", { run: ["none-of-this-name"] });');
+    assert.match(called.error?.evalue ?? "", /(`%ams runs` lists them|make one: %ams train)$/);
+    const built = await kernel.execute("%ams build --size tiny --out start");
+    assert.match(built.stdout, /to train it: %ams train --checkpoint start/);
+  });
+
   test("with a mistake runs nothing and says on which line it is", async () => {
     const { status, error } = await kernel.execute(`%%ams\n${text(2).replace("batch-size", "batch-sise")}`);
     assert.equal(status, "error");

@@ -6,7 +6,7 @@ import path from "node:path";
 import { locate, type KnownName } from "../../data/locate.js";
 import { renderTable } from "../../display.js";
 import type { Check } from "../../engine/types.js";
-import { AmsError } from "../../errors.js";
+import { AmsError, asTyped } from "../../errors.js";
 import { installedKernels } from "../../installedKernels.js";
 import { amsHome, packageRoot } from "../../paths.js";
 import { makeFolder } from "../../writing.js";
@@ -37,20 +37,21 @@ export function reportOf(checks: Check[]): Report {
   const verdict =
     missing === 0 ? "everything that is needed is there" : `${String(missing)} of ${String(checks.length)} missing`;
   const mark = ({ ok, optional }: Check): string => (!ok ? "✗" : optional === true ? "–" : "✓");
-  return shown({ checks, ok: missing === 0 }, () => ({
-    "text/html": renderTable({
+  return shown({ checks, ok: missing === 0 }, () => {
+    const { html } = renderTable({
       caption: verdict,
       columns: ["", "what", "found", "to do"],
       rows: checks.map((check) => [mark(check), check.name, check.found, check.ok ? null : (check.hint ?? null)]),
-    }).html,
-    "text/plain": [
+    });
+    const lines = [
       ...checks.flatMap((check) => [
         `${mark(check)} ${check.name.padEnd(24)}${check.found}`,
         ...(check.ok || check.hint === undefined ? [] : [`${"".padEnd(26)}to do: ${check.hint}`]),
       ]),
       verdict,
-    ].join("\n"),
-  }));
+    ];
+    return { "text/html": asTyped(html), "text/plain": asTyped(lines.join("\n")) };
+  });
 }
 
 function machine(): Check[] {

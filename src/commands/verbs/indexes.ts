@@ -1,5 +1,6 @@
 /** `indexes`: the galleries on disk that searches look in. */
 import { z } from "zod";
+import { asTyped } from "../../errors.js";
 import { frame } from "../../frame.js";
 import type { StoredIndex } from "../../search/index.js";
 import { formatBytes } from "../../search/places.js";
@@ -43,7 +44,7 @@ export const indexesCommand = defineCommand({
 function indexesTable(indexes: readonly StoredIndex[]): Parameters<typeof tablesBundle>[0] {
   const count = (value: number | undefined): string => value?.toLocaleString("en") ?? "";
   return {
-    ...(indexes.length === 0 ? { caption: "no indexes yet: ams index DIR --index NAME makes one" } : {}),
+    ...(indexes.length === 0 ? { caption: asTyped("no indexes yet: ams index DIR --index NAME makes one") } : {}),
     columns: ["index", "images", "captions", "features", "size", "model", "made"],
     rows: indexes.map(({ name, images, captions, features, bytes, model, made, problem }) => [
       name,

@@ -1,6 +1,7 @@
 /** `runs`: the trainings on disk. */
 import { z } from "zod";
 import { defineCommand, option } from "../command.js";
+import { asTyped } from "../../errors.js";
 import { frame } from "../../frame.js";
 import type { RunList } from "../results.js";
 import { readRuns, latestCurves, type StoredRun } from "../runList.js";
@@ -28,7 +29,7 @@ export const runsCommand = defineCommand({
 
 function runsTable(runs: StoredRun[]): Parameters<typeof tablesBundle>[0] {
   return {
-    ...(runs.length === 0 ? { caption: "no runs yet: ams train makes one" } : {}),
+    ...(runs.length === 0 ? { caption: asTyped("no runs yet: ams train makes one") } : {}),
     columns: ["run", "recipe", "status", "epochs", "steps", "loss", "val rSum", "last change"],
     rows: runs.map(({ name, recipe, status, epochs, lastStep, changed }) => {
       const best = Math.max(...epochs.map((epoch) => epoch.evaluation?.rsum ?? -Infinity));
