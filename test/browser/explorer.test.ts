@@ -228,6 +228,33 @@ describe(
       await assertPictureLike(await page.locator(".stage").nth(1).screenshot(), "explorer-second");
     });
 
+    test("speaks of no matches where the model has none: its score is that of pooled features", async () => {
+      const file = path.join(folder, "pooled.html");
+      const input = await boxedBusScene(caption);
+      const matched = input.scales.map((scale) => ({ ...scale, matched: scale.matched.map(() => true) }));
+      const pooled = { ...input, score: "pooled", show: "relevance", branches: ["similarity"] } as const;
+      await (await attentionFigure({ ...pooled, scales: matched })).save(file);
+      await open(file);
+      await word("by").click();
+      await says("“by” summed over the scales. No patch has a product above 0.");
+      await word("bus").click();
+      await says("“bus” summed over the scales. Strongest patch: row 9, column 4, product");
+      await scale("scale 2").click();
+      await says("“bus” at scale 2. Strongest patch:");
+      assert.equal(await page.getByLabel("threshold").count(), 0);
+      assert.equal(await page.locator(".caption button.none").count(), 0, "no word is struck through");
+      assert.equal(await word("by").first().getAttribute("aria-label"), "by");
+      const text = await page.locator(".ams-explorer").innerText();
+      assert.doesNotMatch(text, /match|threshold/i);
+      await assertPictureLike(await page.locator(".ams-explorer").screenshot(), "explorer-pooled");
+      // Beside a model with matches: of the first nothing of the kind, of the second its own threshold.
+      await (await attentionComparison([{ ...pooled, scales: matched, name: "first" }, { ...(await busScene(caption)), threshold: 0.1, name: "second" }])).save(file); // prettier-ignore
+      await open(file);
+      await page.locator(".said").nth(1).filter({ hasText: ": matched at" }).waitFor();
+      assert.doesNotMatch(await said().innerText(), /match/);
+      assert.equal(await page.getByLabel("threshold").getAttribute("aria-valuetext"), "0.100");
+    });
+
     test("compares two models of other grids and scales: the same place, word and scale in both", async () => {
       const file = path.join(folder, "models.html");
       await (await attentionComparison([

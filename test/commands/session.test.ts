@@ -19,6 +19,7 @@ import { queryOf, searchCommand } from "../../src/commands/verbs/search.js";
 import { nextRecipe, trainCommand } from "../../src/commands/verbs/train.js";
 import { checkOptions } from "../../src/commands/parse.js";
 import type { Command } from "../../src/commands/command.js";
+import { recipeOf } from "../../src/train/recipe.js";
 import { silentContext, type Context } from "../../src/context.js";
 import type { Dataset } from "../../src/data/dataset.js";
 import { displaySymbol, isDisplayable } from "../../src/display.js";
@@ -308,6 +309,16 @@ describe("models", () => {
         explorer!.views.map(({ name }) => name),
         ["tiny-model: a b c", "wide-model: c a"],
       );
+    });
+
+    test("are said to show products where a model has pooled features, and so no attention", async () => {
+      const pooled = await buildModel({ size: "tiny", vocabulary: vocabularyFile(), recipe: recipeOf("vse") });
+      saveModel(pooled, path.join(folder, "pooled-model"));
+      const mixed = await against({ againstCheckpoint: "pooled-model" });
+      assert.equal(mixed.title, "Attention and products of two models");
+      const of = { ...session, model: pooled };
+      assert.equal((await against({ againstCheckpoint: "pooled-model" }, of)).title, "Products of two models");
+      assert.equal((await against({ againstCaption: "c a" }, of)).title, "Products of two captions");
     });
 
     test("are refused, with which one and what to do, where the second is missing, damaged or sees no pictures", async () => {

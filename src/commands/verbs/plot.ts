@@ -191,6 +191,9 @@ async function attention(options: PlotOptions, context: Context, session: Sessio
     [...(againstCheckpoint === undefined ? [] : [checkpoint]), ...(againstCaption === undefined ? [] : [text])].join(
       ": ",
     );
+  // A pooled model has products of words and patches to show, but no attention.
+  const pooled = [model, otherModel].filter(({ config }) => config.head?.score === "pooled").length;
+  const shown = ["Attention", "Attention and products", "Products"][pooled]!;
   const own = options.checkpoint ?? (model.source === undefined ? "this model" : path.basename(model.source));
   try {
     return await compareAttention(
@@ -201,7 +204,7 @@ async function attention(options: PlotOptions, context: Context, session: Sessio
           request: { ...request, caption: other, name: nameOf(other, againstCheckpoint ?? own) },
         },
       ],
-      againstCheckpoint === undefined ? "Attention of two captions" : "Attention of two models",
+      `${shown} of two ${againstCheckpoint === undefined ? "captions" : "models"}`,
     );
   } finally {
     if (otherModel !== model) (await import("../../model/ams.js")).disposeModel(otherModel);

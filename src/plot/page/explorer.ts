@@ -111,6 +111,11 @@ function offered(views: readonly ExplorerView[]): readonly Branch[] {
   return common.length > 0 ? common : branches;
 }
 
+/** Whether the score matches words with regions; that of a pooled model only has their products to show, and no threshold. */
+function matches({ branches: own }: ExplorerView): boolean {
+  return own?.includes("match") ?? true;
+}
+
 /** The word of the caption that clears the threshold by most, over all scales. */
 function firstWord({ view, scales }: Loaded): number {
   const margins = view.words.map((word, w) =>
@@ -126,14 +131,17 @@ function mapOf({ view, scales }: Loaded, word: number, { scale, branch, shift }:
   return scales[scale] === undefined ? undefined : wordMap(scales[scale], word, branch, threshold);
 }
 
-/** How many of the shown scales match a word, as a share of them, and its largest margin there; undefined where the model lacks the scale. */
+/**
+ * How many of the shown scales match a word, as a share of them, and its largest margin there; undefined where the model lacks the scale
+ * or matches nothing anywhere.
+ */
 function support(
   { view, scales }: Loaded,
   word: number,
   { scale, shift }: State,
 ): { share: number; margin: number } | undefined {
   const asked = scale === "sum" ? scales : scales.slice(scale, scale + 1);
-  if (asked.length === 0) return undefined;
+  if (asked.length === 0 || !matches(view)) return undefined;
   const margins = asked.map((each) => wordMargin(each, word, view.threshold + shift));
   return {
     share: margins.filter((margin) => margin > 0).length / margins.length,
@@ -154,8 +162,9 @@ function controlBar(
     })),
     (value) => change({ branch: value }),
   );
-  // The slider reaches all products of either model.
-  const [low, high] = data
+  // The slider reaches all products of either model that has a threshold.
+  const matching = data.filter(({ view }) => matches(view));
+  const [low, high] = matching
     .flatMap(({ view, scales }) =>
       scales.map(({ products }) => [lowest(products) - view.threshold, highest(products) - view.threshold] as const),
     )
@@ -186,7 +195,7 @@ function controlBar(
       "div",
       { class: "bar" },
       branch.root,
-      threshold,
+      ...(matching.length > 0 ? [threshold] : []),
       ...(hasBoxes ? [element("label", { class: "group" }, boxes, " boxes of phrases")] : []),
       element("span", {}, "0 ", legend, " strongest patch"),
     ),
@@ -194,7 +203,7 @@ function controlBar(
       branch.show(state.branch);
       slider.value = String(state.shift);
       boxes.checked = state.boxes;
-      const values = data.map(({ view }) => (view.threshold + state.shift).toFixed(3));
+      const values = matching.map(({ view }) => (view.threshold + state.shift).toFixed(3));
       const text = [...new Set(values)].join(" and ");
       value.textContent = text;
       slider.setAttribute("aria-valuetext", text);
@@ -290,14 +299,15 @@ function describe(loaded: Loaded, word: number, state: State, map: Float32Array 
   const label = `“${view.words[word]?.label ?? ""}”`;
   const at = state.scale === "sum" ? "summed over the scales" : `at ${view.scales[state.scale]?.name ?? "this scale"}`;
   const found = support(loaded, word, state);
-  if (map === undefined || found === undefined) return noScale(view, state);
-  const { share, margin } = found;
+  if (map === undefined) return noScale(view, state);
   const matched =
-    share === 0
-      ? `no region matches it (best ${(-margin).toFixed(2)} below the threshold)`
-      : state.scale === "sum"
-        ? `matched at ${Math.round(share * view.scales.length)} of ${view.scales.length} scales`
-        : `matched, best region ${margin.toFixed(2)} above the threshold`;
+    found === undefined
+      ? "."
+      : found.share === 0
+        ? `: no region matches it (best ${(-found.margin).toFixed(2)} below the threshold).`
+        : state.scale === "sum"
+          ? `: matched at ${Math.round(found.share * view.scales.length)} of ${view.scales.length} scales.`
+          : `: matched, best region ${found.margin.toFixed(2)} above the threshold.`;
   const patches = map.subarray(view.hasCls ? 1 : 0);
   const top = highest(patches);
   const { value } = branchNames[state.branch];
@@ -307,7 +317,7 @@ function describe(loaded: Loaded, word: number, state: State, map: Float32Array 
       ? ` Strongest patch: ${placeOf(best, view.grid)}, ${value} ${top.toFixed(2)}.`
       : ` No patch has a ${value} above 0.`;
   const cls = view.hasCls && (map[0] ?? 0) >= 0.005 ? ` Whole image: ${(map[0] ?? 0).toFixed(2)}.` : "";
-  return `${label} ${at}: ${matched}.${strongest}${cls}`;
+  return `${label} ${at}${matched}${strongest}${cls}`;
 }
 
 /** What stands in place of a map that the model does not have: no word of it is matched or missed there. */
@@ -368,11 +378,13 @@ function captionOf(
         button.style.setProperty("--support", share ? (0.12 + 0.33 * share).toFixed(2) : "0");
         const matched =
           share === undefined
-            ? "not asked: the model lacks this scale"
+            ? matches(view)
+              ? ", not asked: the model lacks this scale"
+              : ""
             : share === 0
-              ? "no region matches"
-              : `matched at ${Math.round(share * 100)} % of the scales shown`;
-        button.setAttribute("aria-label", `${view.words[word]?.label ?? ""}, ${matched}`);
+              ? ", no region matches"
+              : `, matched at ${Math.round(share * 100)} % of the scales shown`;
+        button.setAttribute("aria-label", `${view.words[word]?.label ?? ""}${matched}`);
       }
     },
   };
