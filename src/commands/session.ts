@@ -31,6 +31,11 @@ export function setModel(session: Session, model: Model): void {
   session.model = model;
 }
 
+/** The name of the run that trained the model in this session; undefined for any other model. */
+export function trainedAs({ run }: Session, model: Model): string | undefined {
+  return run?.model === model ? run.name : undefined;
+}
+
 /** Relative to the session's folder; `~/` is the home folder. */
 export function resolvePath(session: Session, text: string): string {
   return path.resolve(session.cwd, text.replace(/^~(?=$|[/\\])/, homedir()));

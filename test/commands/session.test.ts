@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import path from "node:path";
 import { before, describe, test } from "node:test";
@@ -21,7 +21,7 @@ import { checkOptions } from "../../src/commands/parse.js";
 import type { Command } from "../../src/commands/command.js";
 import { recipeOf } from "../../src/train/recipe.js";
 import { silentContext, type Context } from "../../src/context.js";
-import type { Dataset } from "../../src/data/dataset.js";
+import type { Dataset, Item } from "../../src/data/dataset.js";
 import { displaySymbol, isDisplayable } from "../../src/display.js";
 import { startEngine } from "../../src/engine/index.js";
 import { AmsError } from "../../src/errors.js";
@@ -334,6 +334,31 @@ describe("models", () => {
       saveModel({ ...rest, config: regions, parameters: createParameters(regions, 1) }, features);
       assert.match(await lines(against({ againstCheckpoint: "features-model" })), /region features do not say where/);
     });
+  });
+
+  test("a model that was trained in the session has its run's name in figures and tables", async (t) => {
+    const image = path.join(folder, "red.png");
+    await sharp({ create: { width: 40, height: 30, channels: 3, background: "#c33" } })
+      .png()
+      .toFile(image);
+    const items = (name: string): Item[] =>
+      [1, 2].map((n) => ({ id: `${name}${String(n)}`, image, captions: [{ text: "a b c" }] }));
+    const pictures: Dataset = { ...dataset, splits: { train: items("t"), test: items("e") } };
+    const model = await buildModel({ size: "tiny", vocabulary: vocabularyFile(), recipe: recipeOf("vse") });
+    const session = fresh();
+    t.after(() => rmSync(path.join(folder, "home", "runs"), { recursive: true })); // the tests below have no run
+    await run(trainCommand, { data: pictures, model, name: "own", steps: 1, batchSize: 2, validate: 0 }, session);
+    const figure = (await run(plotCommand, { figure: "recall" }, session)) as Figure;
+    assert.equal(figure.title, "Recall at K (own: test, 2 images)");
+    const evaluation = (await run(evalCommand, { split: "test" }, session)) as Evaluation;
+    assert.match(evaluation[displaySymbol]()["text/plain"], /^own +\d/m);
+    await wantModel(
+      { model: await buildModel({ size: "tiny", vocabulary: vocabularyFile() }) },
+      silentContext,
+      session,
+    );
+    const other = (await run(evalCommand, { split: "test" }, session)) as Evaluation;
+    assert.equal(other.name, undefined, "another model is not that run's");
   });
 
   test("a picture that cannot be read is named", async () => {

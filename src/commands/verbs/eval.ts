@@ -13,7 +13,7 @@ import { AmsError } from "../../errors.js";
 import { checkNames, loadModel, modelOptions, wantModel } from "../models.js";
 import { kebab } from "../optionInfo.js";
 import { scoreReader } from "../scoreFiles.js";
-import { resolvePath, type Session } from "../session.js";
+import { resolvePath, trainedAs, type Session } from "../session.js";
 
 export const evalCommand = defineCommand({
   name: "eval",
@@ -198,7 +198,7 @@ async function evaluateModels(
         context,
       )
     : undefined;
-  const evaluation = await evaluateOne(model, checkpoints[0]);
+  const evaluation = await evaluateOne(model, checkpoints[0] ?? trainedAs(session, model));
   if (game !== undefined) evaluation.pointing = game;
   if (options.words !== undefined) {
     const { wordRelevance } = await import("../../evaluate/index.js");

@@ -13,7 +13,7 @@ import { wantEngine } from "../engines.js";
 import { checkNames, loadModel, modelOptions, wantModel } from "../models.js";
 import { suggestion } from "../nearest.js";
 import { findRun, latestCurves, readRuns, readSteps, runCurves } from "../runList.js";
-import { resolvePath, type Session } from "../session.js";
+import { resolvePath, trainedAs, type Session } from "../session.js";
 import { evalCommand } from "./eval.js";
 
 /** Every kind of figure. */
@@ -194,7 +194,8 @@ async function attention(options: PlotOptions, context: Context, session: Sessio
   // A pooled model has products of words and patches to show, but no attention.
   const pooled = [model, otherModel].filter(({ config }) => config.head?.score === "pooled").length;
   const shown = ["Attention", "Attention and products", "Products"][pooled]!;
-  const own = options.checkpoint ?? (model.source === undefined ? "this model" : path.basename(model.source));
+  const source = model.source === undefined ? "this model" : path.basename(model.source);
+  const own = options.checkpoint ?? trainedAs(session, model) ?? source;
   try {
     return await compareAttention(
       [
