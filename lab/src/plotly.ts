@@ -1,4 +1,5 @@
 /** plotly.js, loaded when the first figure is drawn, and what a figure may ask of it. */
+import { dim, grid, ink, paper } from "../../src/plot/palette.js";
 
 export interface PlotlyFigure {
   data: Record<string, unknown>[];
@@ -60,7 +61,13 @@ export async function drawFigure(node: HTMLElement, figure: PlotlyFigure): Promi
   drawn.style.minWidth = `${Math.min(typeof width === "number" ? width : 480, 640)}px`;
   host.append(drawn);
   node.replaceChildren(host);
-  await plotly.react(drawn, data, { ...rest, autosize: true }, config);
+  const draw = (): Promise<unknown> => {
+    const themed = inTheme({ data, layout: rest });
+    return plotly.react(drawn, themed.data, { ...themed.layout, autosize: true }, config);
+  };
+  await draw();
+  const theme = new MutationObserver(() => void draw());
+  theme.observe(document.body, { attributeFilter: ["data-jp-theme-light", "data-jp-theme-name"] });
   // Of itself plotly.js follows the window alone: a figure that was drawn before its page had a width would stay as it is.
   let known = host.clientWidth;
   const observer = new ResizeObserver(() => {
@@ -77,8 +84,31 @@ export async function drawFigure(node: HTMLElement, figure: PlotlyFigure): Promi
   drawn.setAttribute("aria-label", typeof label === "string" ? plainText(label) : "figure");
   return () => {
     observer.disconnect();
+    theme.disconnect();
     plotly.purge(drawn);
   };
+}
+
+/** In a dark theme a figure of ours, drawn for white paper, has the theme's colours in place of its own; others are left as they are. */
+function inTheme(figure: PlotlyFigure): PlotlyFigure {
+  if (document.body.dataset["jpThemeLight"] !== "false" || figure.layout?.["paper_bgcolor"] !== paper) return figure;
+  const style = getComputedStyle(document.body);
+  const colours: Record<string, string> = {
+    [paper]: "--jp-layout-color0",
+    [ink]: "--jp-content-font-color1",
+    [dim]: "--jp-content-font-color2",
+    [grid]: "--jp-border-color3",
+  };
+  const themed = (value: unknown): unknown => {
+    if (Array.isArray(value)) return value.map(themed);
+    if (typeof value === "string") {
+      const name = colours[value];
+      return name === undefined ? value : style.getPropertyValue(name).trim() || value;
+    }
+    if (typeof value !== "object" || value === null) return value;
+    return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, themed(inner)]));
+  };
+  return themed(figure) as PlotlyFigure;
 }
 
 /** Text that was escaped for plotly.js. */

@@ -166,11 +166,17 @@ describe(
       await assertPictureLike(await explorer.screenshot(), "extension-dark-explorer", { share: labShare });
       const plot = output(1).locator(".js-plotly-plot");
       await plot.scrollIntoViewIfNeeded();
+      const onPaper = (colour: string): Promise<void> =>
+        plot.locator(`.main-svg[style*="rgb(${colour})"]`).first().waitFor();
+      await onPaper("17, 17, 17");
       await lab.picture("extension-2-dark-plotly");
-      const drawn = await plot.locator(".svg-container").screenshot({ style: ".modebar{visibility:hidden}" });
-      await assertPictureLike(drawn, "extension-history", { share: labShare }); // on its own white paper
+      const drawn = (): Promise<Buffer> =>
+        plot.locator(".svg-container").screenshot({ style: ".modebar{visibility:hidden}" });
+      await assertPictureLike(await drawn(), "extension-dark-history", { share: labShare });
       await lab.command("apputils:change-theme", { theme: "JupyterLab Light" });
       await lab.page.locator("body[data-jp-theme-light=true]").waitFor({ state: "attached" });
+      await onPaper("255, 255, 255");
+      await assertPictureLike(await drawn(), "extension-history", { share: labShare });
     });
 
     test("runs no script of a stranger, and asks nothing of their network", async () => {
