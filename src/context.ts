@@ -6,6 +6,7 @@ export interface Progress {
   /** What is being done, e.g. "drawing scenes". */
   label: string;
   done: number;
+  /** 0 where nothing is counted: the label, and the remark, are all there is to show. */
   total: number;
   /** A short remark, e.g. "loss 4.21, 83 images/s, 2 min left". */
   note?: string;

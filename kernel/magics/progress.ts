@@ -43,7 +43,8 @@ export function createProgressDisplay(
   return {
     update(progress) {
       latest = { ...progress };
-      const wait = nextAt - performance.now();
+      // A stage is drawn as it begins: nothing may come between before it ends.
+      const wait = progress.label === drawnState?.label ? nextAt - performance.now() : 0;
       if (wait <= 0) draw();
       else timer ??= setTimer(draw, wait);
     },
@@ -66,19 +67,26 @@ function picture(progress: Progress): MimeBundle {
   return progress.display?.() ?? { "text/html": bar(progress), "text/plain": line(progress) };
 }
 
-function line({ label, done, total, note }: Progress): string {
-  return `${label}: ${String(done)}/${String(total)}${note === undefined ? "" : `, ${note}`}`;
+/** "12/40" and the remark, as far as there are any. */
+function details({ done, total, note }: Progress): string[] {
+  return [...(total > 0 ? [`${String(done)}/${String(total)}`] : []), ...(note === undefined ? [] : [note])];
 }
 
-function bar({ label, done, total, note }: Progress): string {
-  const share = total > 0 ? Math.min(1, Math.max(0, done / total)) : 0;
-  const percent = (share * 100).toFixed(1);
+function line(progress: Progress): string {
+  const rest = details(progress).join(", ");
+  return rest === "" ? progress.label : `${progress.label}: ${rest}`;
+}
+
+function bar(progress: Progress): string {
+  const { label, done, total } = progress;
+  const percent = ((total > 0 ? Math.min(1, Math.max(0, done / total)) : 0) * 100).toFixed(1);
   const cell = "display:inline-block;vertical-align:middle";
+  const track =
+    `<span style="${cell};width:200px;height:10px;border-radius:5px;background:rgba(128,128,128,.3);overflow:hidden">` +
+    `<span style="display:block;height:10px;width:${percent}%;background:#2a7de1"></span></span>`;
   return (
     `<div style="font-family:var(--jp-code-font-family,monospace);font-size:13px;margin:2px 0">` +
-    `<span style="${cell};margin-right:8px">${escapeHtml(label)}</span>` +
-    `<span style="${cell};width:200px;height:10px;border-radius:5px;background:rgba(128,128,128,.3);overflow:hidden">` +
-    `<span style="display:block;height:10px;width:${percent}%;background:#2a7de1"></span></span>` +
-    `<span style="${cell};margin-left:8px">${String(done)}/${String(total)}${note === undefined ? "" : ` · ${escapeHtml(note)}`}</span></div>`
+    `<span style="${cell};margin-right:8px">${escapeHtml(label)}</span>${total > 0 ? track : ""}` +
+    `<span style="${cell};margin-left:8px">${details(progress).map(escapeHtml).join(" · ")}</span></div>`
   );
 }

@@ -2,9 +2,11 @@
 import { existsSync, readdirSync, statSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
-import type { Context } from "../context.js";
+import { breathe, type Context } from "../context.js";
 import { AmsError } from "../errors.js";
 import type { Model } from "../model/ams.js";
+import type { ModelConfig, SizeName } from "../model/config.js";
+import type { ModelHead } from "../model/head.js";
 import { packageRoot } from "../paths.js";
 import { option } from "./command.js";
 import { nearest } from "./nearest.js";
@@ -124,6 +126,31 @@ async function isAgain(loaded: Model, own: Model | undefined): Promise<boolean> 
   if (own === undefined || loaded === own || loaded.source === undefined || loaded.source !== own.source) return false;
   const { modelFingerprint } = await import("../model/fingerprint.js");
   return loaded.thresholds.safe === own.thresholds.safe && modelFingerprint(loaded) === modelFingerprint(own);
+}
+
+/** The sizes of a new model with random weights, before it is built. */
+export async function newConfig(
+  size: SizeName = "small",
+  { vocabulary, head }: { vocabulary?: string | undefined; head?: ModelHead | undefined } = {},
+): Promise<ModelConfig> {
+  const { openTokenizer } = await import("../data/tokens.js");
+  const { sizes } = await import("../model/config.js");
+  const { withHead } = await import("../model/head.js");
+  const { vocabularySize } = await openTokenizer(vocabulary);
+  return withHead({ ...sizes[size], text: { ...sizes[size].text, vocabulary: vocabularySize } }, head);
+}
+
+/** From so many weights on, drawing them takes a second or more: ten in all for a base model. */
+const manyWeights = 2e7;
+
+/** Tells that the random weights of a new model will be drawn, where that takes long; gives hosts the time to show it. */
+export async function sayDrawing(config: ModelConfig, context: Pick<Context, "progress">): Promise<void> {
+  const { parameterCount } = await import("../train/memory.js");
+  const weights = parameterCount(config);
+  if (weights < manyWeights) return;
+  const label = `building a ${config.size} model: drawing ${String(Math.round(weights / 1e6))} million weights`;
+  context.progress({ label, done: 0, total: 0 });
+  await breathe();
 }
 
 /** The model of a name, folder or file; the session keeps its own. */

@@ -32,6 +32,7 @@ function updatingLine(stderr: Output, signal: AbortSignal, now: () => number): T
   let drawnAt = -Infinity;
   let shown: string | undefined;
   let latest: string | undefined;
+  let label: string | undefined;
   const draw = (): void => {
     if (latest === undefined || latest === shown) return;
     stderr.write(`\r\u001b[2K${latest.slice(0, Math.max(20, (stderr.columns ?? 80) - 1))}`);
@@ -41,13 +42,15 @@ function updatingLine(stderr: Output, signal: AbortSignal, now: () => number): T
   const close = (): void => {
     draw();
     if (shown !== undefined) stderr.write("\n");
-    shown = latest = undefined;
+    shown = latest = label = undefined;
   };
   return {
     signal,
     progress: (progress) => {
       latest = progressLine(progress);
-      if (now() - drawnAt >= 100) draw();
+      // A stage is drawn as it begins: nothing may come between before it ends.
+      if (progress.label !== label || now() - drawnAt >= 100) draw();
+      label = progress.label;
     },
     note: (line) => {
       if (shown !== undefined) stderr.write("\r\u001b[2K");

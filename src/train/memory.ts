@@ -121,7 +121,8 @@ export function validationCaptions(dataset: Dataset, images = 500): number {
   return (dataset.splits["val"] ?? []).slice(0, images).reduce((sum, item) => sum + item.captions.length, 0);
 }
 
-function parameterCount(config: ModelConfig): number {
+/** Trainable numbers of a model of these sizes. */
+export function parameterCount(config: ModelConfig): number {
   return parameterSpecs(config).reduce((n, { shape }) => n + shape.reduce((a, b) => a * b, 1), 0);
 }
 

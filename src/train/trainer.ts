@@ -9,8 +9,8 @@ import { displaySymbol } from "../display.js";
 import { AmsError, asTyped } from "../errors.js";
 import { evaluate, type Evaluation } from "../evaluate/index.js";
 import type { Model } from "../model/ams.js";
-import { inputOf } from "../model/config.js";
-import { shapeModel } from "../model/head.js";
+import { inputOf, scalesOf } from "../model/config.js";
+import { shapeModel, withHead } from "../model/head.js";
 import type { Quirks } from "../model/quirks.js";
 import { saveModel } from "../model/store.js";
 import { amsHome } from "../paths.js";
@@ -125,20 +125,10 @@ async function trainAlone(
   available: number,
   hold: (folder: string) => void,
 ): Promise<Run> {
-  const recipe = effectiveRecipe(given, options);
-  const items = splitItems(dataset, options.split ?? "train");
-  const frugality: Frugality = { recompute: options.recompute, microBatch: options.microBatch };
-  const pairsPerEpoch = recipe.sampling === "images" ? items.length : items.reduce((n, i) => n + i.captions.length, 0);
-  const stepsPerEpoch = Math.floor(pairsPerEpoch / recipe.batchSize);
-  if (stepsPerEpoch === 0) {
-    throw new AmsError(`a batch of ${recipe.batchSize} does not fit into ${pairsPerEpoch} pairs`, {
-      where: `split ${options.split ?? "train"} of ${dataset.name}`,
-      hint: `choose --batch-size ${Math.max(1, Math.floor(pairsPerEpoch / 2))} or less, or a larger split`,
-    });
-  }
+  const { recipe, items, stepsPerEpoch } = intended(given, dataset, options);
+  const frugality = frugalityOf(options);
   const model = shapeModel(given, recipe.head, recipe.name);
-  const evaluated = validationCaptions(dataset, options.validate);
-  checkMemory(model.config, { ...recipe, evaluated }, frugality, available);
+  checkMemory(model.config, counted(recipe, dataset, options), frugality, available);
   const totalSteps = Math.min(options.steps ?? Infinity, stepsPerEpoch * recipe.epochs);
   const totalEpochs = Math.ceil(totalSteps / stepsPerEpoch);
   if (options.steps !== undefined && options.steps > totalSteps) {
@@ -301,6 +291,7 @@ async function trainAlone(
   writeRun(runOf("training"));
   try {
     checkpoint(); // the start: what a training that diverges goes back to
+    report("training", NaN); // the first step of a large model takes minutes
     await runSteps();
     checkpoint();
   } catch (error) {
@@ -338,7 +329,53 @@ function keepSteps(checkpoint: () => void, context: Context): void {
   }
 }
 
-function effectiveRecipe(model: Model, options: TrainOptions): Recipe {
+/** What a training is to do on the data. Throws an AmsError for options that exclude each other and for data that do not suffice. */
+function intended(
+  model: Pick<Model, "recipe" | "quirks">,
+  dataset: Dataset,
+  options: TrainOptions,
+): { recipe: Recipe; items: Item[]; stepsPerEpoch: number } {
+  const recipe = effectiveRecipe(model, options);
+  const items = splitItems(dataset, options.split ?? "train");
+  const pairsPerEpoch = recipe.sampling === "images" ? items.length : items.reduce((n, i) => n + i.captions.length, 0);
+  const stepsPerEpoch = Math.floor(pairsPerEpoch / recipe.batchSize);
+  if (stepsPerEpoch === 0) {
+    throw new AmsError(`a batch of ${recipe.batchSize} does not fit into ${pairsPerEpoch} pairs`, {
+      where: `split ${options.split ?? "train"} of ${dataset.name}`,
+      hint: `choose --batch-size ${Math.max(1, Math.floor(pairsPerEpoch / 2))} or less, or a larger split`,
+    });
+  }
+  return { recipe, items, stepsPerEpoch };
+}
+
+/**
+ * Throws the AmsError with which `train` would refuse a model that is still to be drawn: options, a split or a batch that cannot be,
+ * and a step that needs more than the `available` bytes.
+ */
+export function checkIntended(
+  model: Pick<Model, "config" | "recipe" | "quirks">,
+  dataset: Dataset,
+  options: TrainOptions,
+  available = availableMemory(model.config),
+): void {
+  const { recipe } = intended(model, dataset, options);
+  const { config } = model;
+  // Of the encoders only the layers that the model uses are drawn.
+  const layers = { image: Math.max(...scalesOf(config, "image")), text: Math.max(...scalesOf(config, "text")) };
+  const shaped = withHead(config, recipe.head, layers);
+  checkMemory(shaped, counted(recipe, dataset, options), frugalityOf(options), available);
+}
+
+/** What the forecast of memory counts of a training. */
+function counted(recipe: Recipe, dataset: Dataset, { validate }: TrainOptions): Recipe & { evaluated: number } {
+  return { ...recipe, evaluated: validationCaptions(dataset, validate) };
+}
+
+function frugalityOf({ recompute, microBatch }: TrainOptions): Frugality {
+  return { recompute, microBatch };
+}
+
+function effectiveRecipe(model: Pick<Model, "recipe" | "quirks">, options: TrainOptions): Recipe {
   const base = recipeOf(options.recipe ?? model.recipe);
   const quirks = options.overrides?.quirks ?? (options.recipe === undefined ? model.quirks : base.quirks);
   const recipe: Recipe = {

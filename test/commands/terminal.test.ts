@@ -21,6 +21,14 @@ describe("progress on a terminal", () => {
     assert.equal(drawn.at(-1), "drawing 50/50 (100%)\n");
   });
 
+  test("shows a stage as it begins, however soon after another", () => {
+    const output = record(true);
+    const context = terminalContext(output, signal, () => 0, false);
+    context.progress({ label: "reading", done: 9, total: 9 });
+    context.progress({ label: "building a base model", done: 0, total: 0 });
+    assert.match(output.text(), /\u001b\[2Kreading 9\/9 \(100%\)\r\u001b\[2Kbuilding a base model$/);
+  });
+
   test("gives way to notes, which stay, and fits the width", () => {
     const output = record(true);
     let time = 0;

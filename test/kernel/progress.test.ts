@@ -38,6 +38,21 @@ test("work with a picture of its own is drawn once a second at most, more rarely
   assert.ok(run(60, 200) <= 6, "a fiftieth of the time, at 200 ms a picture");
 });
 
+test("a stage is drawn as it begins; where nothing is counted, its name is all there is", () => {
+  const drawn: Record<string, unknown>[] = [];
+  const display = createProgressDisplay((bundle) => drawn.push(bundle), setTimeout);
+  display.update({ label: "reading", done: 9, total: 9 });
+  display.update({ label: "drawing 190 million weights", done: 0, total: 0 });
+  assert.deepEqual(
+    drawn.map((bundle) => bundle["text/plain"]),
+    ["reading: 9/9", "drawing 190 million weights"],
+  );
+  assert.match(String(drawn[0]?.["text/html"]), /width:100\.0%.*9\/9/);
+  assert.doesNotMatch(String(drawn[1]?.["text/html"]), /0\/0|width:0/);
+  display.finish();
+  assert.equal(drawn.length, 2);
+});
+
 describe("the last picture of a progress display", () => {
   const drawing = { label: "drawing scenes", done: 1200, total: 8500, note: "310 scenes/s" };
 

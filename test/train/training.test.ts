@@ -92,10 +92,10 @@ describe("training", () => {
     }
   });
 
-  test("reports every step and ends with a static display", async () => {
+  test("reports its start and every step, and ends with a static display", async () => {
     const { context, reports } = stopAfter(Infinity);
     const result = await run({ name: "reports", steps: 6, validate: 12 }, context);
-    assert.deepEqual([...new Set(reports.map((r) => r.done))], [1, 2, 3, 4, 5, 6]);
+    assert.deepEqual([...new Set(reports.map((r) => r.done))], [0, 1, 2, 3, 4, 5, 6]);
     assert.match(reports.at(-1)?.note ?? "", /finished/);
     assert.ok((result.epochs[0]?.evaluation?.rsum ?? 0) > 0);
     assert.ok(existsSync(path.join(result.folder, "best", "model.safetensors")));
@@ -182,7 +182,9 @@ describe("bad input", () => {
       { name, batchSize: 8, validate: 0, steps: 4, resume: true },
       {
         ...silentContext,
-        progress: () => model.parameters.get("b1")?.assign(tf.tensor1d([NaN])),
+        progress: ({ done }) => {
+          if (done === 3) model.parameters.get("b1")?.assign(tf.tensor1d([NaN]));
+        },
       },
     );
     await assert.rejects(poisoned, (error: AmsError) =>

@@ -9,7 +9,7 @@ import type { Dataset } from "../../data/dataset.js";
 import type { TrainingPlan } from "../../train/plan.js";
 import { dataAliases, dataOptions, wantDataset } from "../datasets.js";
 import { wantEngine } from "../engines.js";
-import { checkpointFolder, encoderPlace } from "../models.js";
+import { checkpointFolder, encoderPlace, newConfig, sayDrawing } from "../models.js";
 import { resolvePath, setModel } from "../session.js";
 import { modelDisplay, modelSummary } from "../show/model.js";
 import { shown } from "../show/shown.js";
@@ -134,12 +134,17 @@ export const buildCommand = defineCommand({
     const chosen = Object.values(choice).some((value) => value !== undefined);
     const dataset = chosen ? await wantDataset(choice, context, session) : session.dataset;
     if (regions !== undefined && dataset !== undefined) await noteOtherData(regions, dataset, context);
+    const file = vocabulary === undefined ? undefined : resolvePath(session, vocabulary);
+    if ([regions, checkpoint, vision, text].every((from) => from === undefined)) {
+      const head = recipe === undefined ? undefined : recipeOf(recipe).head;
+      await sayDrawing(await newConfig(given.size, { vocabulary: file, head }), context);
+    }
     const model = await buildModel({
       ...defined(given),
       ...(regions === undefined ? {} : await regionOptions(regions, text, dataset)),
       ...(recipe === undefined ? {} : { recipe: recipeOf(recipe) }),
       ...(checkpoint === undefined ? {} : { checkpoint: checkpointFolder(session, checkpoint) }),
-      ...(vocabulary === undefined ? {} : { vocabulary: resolvePath(session, vocabulary) }),
+      ...defined({ vocabulary: file }),
       quirks: quirkSwitches(quirk),
       ...defined({ vision: encoderPlace(session, vision), text: encoderPlace(session, text) }),
     });

@@ -7,14 +7,14 @@ import type { Context } from "../../context.js";
 import type { Dataset, Opened } from "../../data/dataset.js";
 import { AmsError } from "../../errors.js";
 import type { Model } from "../../model/ams.js";
-import { ofSize } from "../../model/config.js";
-import { quirkSwitches } from "../../model/quirks.js";
+import { ofSize, type ModelConfig } from "../../model/config.js";
+import { quirks, quirkSwitches } from "../../model/quirks.js";
 import { recipes, type Recipe } from "../../train/recipe.js";
 import type { Run, TrainOptions } from "../../train/trainer.js";
 import { defineCommand, option } from "../command.js";
 import { dataAliases, dataOptions, openDataset, wantDataset, type DataChoice } from "../datasets.js";
 import { wantEngine } from "../engines.js";
-import { modelOptions, shippedModels, wantModel } from "../models.js";
+import { modelOptions, newConfig, sayDrawing, shippedModels, wantModel } from "../models.js";
 import { checkpointFolders, findRun, readRuns, runFolder, type StoredRun } from "../runList.js";
 import { resolvePath, setModel, type Session } from "../session.js";
 import { trainingDisplay } from "../show/training.js";
@@ -149,22 +149,21 @@ export const trainCommand = defineCommand({
     await wantEngine(context, session);
     const passes = options.skipBadImages || (stored?.options as TrainOptions | undefined)?.onBadImage === "skip";
     const dataset = await trainingData({ ...options, skipBadImages: passes }, stored, context, session);
-    const model = await startingModel(options, dataset, stored, context, session);
-    const { train } = await import("../../train/trainer.js");
+    const { checkIntended, train } = await import("../../train/trainer.js");
+    const told = (recipe: string | undefined): TrainOptions => ({
+      ...trainOptions({ ...options, name, recipe }, stored),
+      ...(startFrom === undefined ? {} : { startFrom }),
+      ...(session.experiment === undefined ? {} : { experiment: session.experiment }),
+    });
+    const check = (config: ModelConfig): void => {
+      checkIntended({ config, recipe: "ams-published", quirks: quirks.published }, dataset, told(options.recipe));
+    };
+    const model = await startingModel(options, dataset, check, stored, context, session);
     const recipe = options.recipe ?? stored?.recipe ?? nextRecipe(model, dataset);
     if (recipe !== undefined && options.recipe === undefined && stored === undefined) {
       context.note(`the model is pretrained: going on with the recipe ${recipe} (--recipe chooses another)`);
     }
-    const run = await train(
-      model,
-      dataset,
-      {
-        ...trainOptions({ ...options, name, recipe }, stored),
-        ...(startFrom === undefined ? {} : { startFrom }),
-        ...(session.experiment === undefined ? {} : { experiment: session.experiment }),
-      },
-      context,
-    );
+    const run = await train(model, dataset, told(recipe), context);
     session.evaluations = []; // they were made with the weights before
     setModel(session, run.model);
     session.run = run;
@@ -322,6 +321,7 @@ async function checkpointModel(stored: StoredRun, context: Context, session: Ses
   );
 }
 
+/** `check` throws for the sizes of a new model that cannot be trained so: before its weights are drawn. */
 async function startingModel(
   options: Given & {
     checkpoint?: string | undefined;
@@ -331,6 +331,7 @@ async function startingModel(
     seed?: number | undefined;
   },
   dataset: Dataset,
+  check: (config: ModelConfig) => void,
   stored: StoredRun | undefined,
   context: Context,
   session: Session,
@@ -356,6 +357,9 @@ async function startingModel(
     context.note(`starting from the pretrained encoders ${encoders} (--size starts from random weights)`);
     return wantModel({ checkpoint: encoders }, context, session);
   }
+  const config = await newConfig(size);
+  check(config);
+  await sayDrawing(config, context);
   const { buildModel } = await import("../../model/build.js");
   return buildModel({ size: size ?? "small", ...(seed === undefined ? {} : { seed }) });
 }
