@@ -1,8 +1,5 @@
 /** Before the weights of a large model are drawn: what is refused, and what is shown. */
 import assert from "node:assert/strict";
-import { mkdtempSync } from "node:fs";
-import { tmpdir } from "node:os";
-import path from "node:path";
 import { afterEach, before, mock, test } from "node:test";
 import type { Command } from "../../src/commands/command.js";
 import { checkOptions } from "../../src/commands/parse.js";
@@ -15,8 +12,7 @@ import { startEngine } from "../../src/engine/index.js";
 import { AmsError } from "../../src/errors.js";
 import * as parameters from "../../src/model/parameters.js";
 import * as memory from "../../src/train/memory.js";
-
-process.env["AMS_HOME"] = mkdtempSync(path.join(tmpdir(), "ams-drawing-"));
+import { missing } from "../engine/setup.js";
 
 const data: Dataset = {
   name: "four",
@@ -42,7 +38,8 @@ async function events(command: Command, options: Record<string, unknown>): Promi
     setImmediate(() => seen.push("a turn of the host"));
   };
   const given = checkOptions(command, options);
-  await assert.rejects(command.run(given, { ...silentContext, progress }, createSession(".")), (error: Error) => {
+  const context = { ...silentContext, progress, note: (line: string) => void seen.push(line) };
+  await assert.rejects(command.run(given, context, createSession(".")), (error: Error) => {
     if (error.message !== "enough") seen.push(...(error instanceof AmsError ? error.lines() : [String(error)]));
     return true;
   });
@@ -58,6 +55,26 @@ test("build and train say that they draw a base model's weights, and only then d
   // The recipe's own head has one scale instead of six.
   const [single] = await events(buildCommand, { size: "base", recipe: "vse" });
   assert.match(single ?? "", /drawing 182 million weights/);
+});
+
+test("bfloat16 that the engine does not have is told, of a setting as of the option", async (t) => {
+  const options = { data, size: "tiny", batchSize: 2 };
+  const idle = "precision bfloat16 does nothing on engine plain: only TensorFlow has such products";
+  assert.deepEqual(await events(trainCommand, { ...options, precision: "bfloat16" }), [idle, "drawn"]);
+  assert.deepEqual(await events(trainCommand, { ...options, overrides: { precision: "bfloat16" } }), [idle, "drawn"]);
+  // Recipes that have it by themselves mean it where it can be had.
+  assert.deepEqual(await events(trainCommand, { ...options, recipe: "scenes-contrast" }), ["drawn"]);
+  const reason = await missing("native");
+  if (reason !== undefined) {
+    t.diagnostic(`not with TensorFlow: ${reason}`);
+    return;
+  }
+  await startEngine("native");
+  try {
+    assert.deepEqual(await events(trainCommand, { ...options, precision: "bfloat16" }), ["drawn"]);
+  } finally {
+    await startEngine("plain");
+  }
 });
 
 test("a small model's are drawn in no time and without a word", async () => {

@@ -173,10 +173,15 @@ describe("a run that goes on", () => {
       };
       const first = await train({ ...start, recompute: true, microBatch: 3, precision: "bfloat16" });
       assert.deepEqual(kept(first.run), [true, 3]);
+      const idle = ({ notes }: { notes: string[] }): string[] => notes.filter((line) => line.includes("bfloat16"));
+      const told = ["precision bfloat16 does nothing on engine plain: only TensorFlow has such products"];
+      assert.deepEqual(idle(first), told);
       const second = await train({ resume: "frugal", steps: 3 });
       assert.deepEqual(kept(second.run), [true, 3]);
+      assert.deepEqual(idle(second), told);
       const third = await train({ resume: "frugal", steps: 4, recompute: false, microBatch: 2, precision: "float32" });
       assert.deepEqual(kept(third.run), [false, 2]);
+      assert.deepEqual(idle(third), []);
     } finally {
       spy.mock.restore();
     }

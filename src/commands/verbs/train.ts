@@ -146,7 +146,7 @@ export const trainCommand = defineCommand({
     const stored =
       options.resume === undefined || options.resume === false ? undefined : runToResume({ ...options, name }, session);
     if (stored !== undefined) checkResumed(options, stored, context);
-    await wantEngine(context, session);
+    const engine = await wantEngine(context, session);
     const passes = options.skipBadImages || (stored?.options as TrainOptions | undefined)?.onBadImage === "skip";
     const dataset = await trainingData({ ...options, skipBadImages: passes }, stored, context, session);
     const { checkIntended, train } = await import("../../train/trainer.js");
@@ -155,6 +155,10 @@ export const trainCommand = defineCommand({
       ...(startFrom === undefined ? {} : { startFrom }),
       ...(session.experiment === undefined ? {} : { experiment: session.experiment }),
     });
+    const { overrides } = told(options.recipe);
+    if (overrides?.precision === "bfloat16" && engine.name !== "native" && engine.name !== "gpu") {
+      context.note(`precision bfloat16 does nothing on engine ${engine.name}: only TensorFlow has such products`);
+    }
     const check = (config: ModelConfig): void => {
       checkIntended({ config, recipe: "ams-published", quirks: quirks.published }, dataset, told(options.recipe));
     };
