@@ -3,7 +3,7 @@ import { AmsError } from "../errors.js";
 import { choosing } from "./environment.js";
 import { tensorflowVersion } from "./native/files.js";
 import { atLeast, surroundings, type Surroundings } from "./surroundings.js";
-import type { EngineName } from "./types.js";
+import type { EngineName, PassedOver } from "./types.js";
 
 export interface Refusal {
   /** What stands in the way. */
@@ -33,6 +33,17 @@ export function refusal(engine: EngineName, machine: Surroundings = surroundings
     case "plain":
       return undefined;
   }
+}
+
+/**
+ * Of the engines that `auto` passed over those that something can be done about: TensorFlow where this machine can have it, with CUDA
+ * where there is a driver for it, and WebGPU only where TensorFlow cannot be had.
+ */
+export function mendable(passedOver: PassedOver[], machine: Surroundings = surroundings()): PassedOver[] {
+  return passedOver.filter(({ name }) => {
+    if (name === "gpu") return machine.nvidia !== undefined; // it was installed, so that a refusal says what to do, too
+    return refusal(name, machine) === undefined && (name !== "webgpu" || refusal("native", machine) !== undefined);
+  });
 }
 
 /** @throws AmsError with the refusal, when there is one. */
