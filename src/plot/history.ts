@@ -79,7 +79,7 @@ export async function historyFigure(run: History): Promise<Figure> {
             dtick: 120,
           },
         }),
-    legend: { x: 1.13, y: 1, xanchor: "left", font: { size: 12 }, tracegroupgap: two ? 130 : 10 },
+    legend: { xref: "container", x: 1, xanchor: "right", y: 1, font: { size: 12 }, tracegroupgap: two ? 130 : 10 },
     margin: { l: 84, r: 250, t: 56, b: 56 }, // room for losses as 0.0065 beside the axis title
     annotations: remarks(run.steps, last),
   };

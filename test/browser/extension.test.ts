@@ -152,9 +152,31 @@ describe(
       await lab.picture("extension-2-plotly");
     });
 
+    test("keeps axis titles and legend apart where there is little room", async () => {
+      const plot = output(1).locator(".js-plotly-plot");
+      const setWidth = (width: string): Promise<void> =>
+        output(1).evaluate((node, wanted) => {
+          (node as unknown as { style: { maxWidth: string } }).style.maxWidth = wanted;
+        }, width);
+      const wide = (await plot.locator(".main-svg").first().boundingBox())!.width;
+      await setWidth("480px");
+      await plot.locator('.main-svg[width="640"]').first().waitFor(); // the least that it is drawn in: it scrolls then
+      const [title, legend] = await Promise.all(
+        [".y2title", ".legend"].map((part) => plot.locator(part).first().boundingBox()),
+      );
+      assert.ok(title!.x + title!.width <= legend!.x, `${title!.x + title!.width} is right of ${legend!.x}`);
+      await lab.picture("extension-2-narrow-plotly");
+      await setWidth("");
+      await plot.locator(`.main-svg[width="${wide}"]`).first().waitFor();
+    });
+
     test("is as readable in JupyterLab's dark theme", async () => {
-      await lab.command("apputils:change-theme", { theme: "JupyterLab Dark" });
-      await lab.page.locator("body[data-jp-theme-light=false]").waitFor({ state: "attached" });
+      const theme = async (name: string): Promise<void> => {
+        await lab.command("apputils:change-theme", { theme: name });
+        await lab.page.locator(`body[data-jp-theme-name="${name}"]`).waitFor({ state: "attached" });
+        await lab.page.locator("#jupyterlab-splash").waitFor({ state: "detached" }); // it covers the page meanwhile
+      };
+      await theme("JupyterLab Dark");
       const explorer = output(0).locator(".ams-explorer");
       await explorer.scrollIntoViewIfNeeded();
       const said = await sharp(await explorer.locator(".said").screenshot()).stats();
@@ -173,8 +195,7 @@ describe(
       const drawn = (): Promise<Buffer> =>
         plot.locator(".svg-container").screenshot({ style: ".modebar{visibility:hidden}" });
       await assertPictureLike(await drawn(), "extension-dark-history", { share: labShare });
-      await lab.command("apputils:change-theme", { theme: "JupyterLab Light" });
-      await lab.page.locator("body[data-jp-theme-light=true]").waitFor({ state: "attached" });
+      await theme("JupyterLab Light");
       await onPaper("255, 255, 255");
       await assertPictureLike(await drawn(), "extension-history", { share: labShare });
     });
