@@ -14,6 +14,7 @@ import { createCompiler } from "../kernel/cells/compile.js";
 import { applyEdits } from "../kernel/cells/edits.js";
 import { renderTable } from "../src/display.js";
 import { packageRoot } from "../src/paths.js";
+import { median } from "./median.js";
 
 /** Compiles a cell behind the declarations of those before; returns the declarations in force after it, or the first error. */
 type Compile = (code: string, declarations: string) => { declarations: string } | { error: string };
@@ -107,11 +108,10 @@ function main(): void {
       if (stdout === "") throw new Error(stderr);
       return JSON.parse(stdout) as Measured;
     });
-    const median = (of: (run: Measured) => number): number => runs.map(of).sort((a, b) => a - b)[1] ?? NaN;
     return {
       name,
-      firstMs: median((run) => run.firstMs),
-      cellMs: median((run) => run.cellMs),
+      firstMs: median(runs.map((run) => run.firstMs)),
+      cellMs: median(runs.map((run) => run.cellMs)),
       refused: runs[0]?.refused,
     };
   });

@@ -16,6 +16,7 @@ import { readDoubles, writeSafetensors, type StoredTensor } from "../src/model/s
 import { amsHome, packageRoot } from "../src/paths.js";
 import { Random } from "../src/random.js";
 import type { EvaluateCase } from "./evaluateWorker.js";
+import { median } from "./median.js";
 
 const { values: given } = parseArgs({
   options: {
@@ -123,7 +124,6 @@ async function timing(threads: number): Promise<Record<string, unknown>> {
       publishedCpu: least("torch", "cpu", theirPairs),
       amsCpu: least("ams", "cpu", ourPairs),
     };
-    const medians = rows.map((row) => row.ams.ms / ourPairs / (row.torch.ms / theirPairs)).sort((a, b) => a - b);
     return {
       images,
       captions,
@@ -131,7 +131,7 @@ async function timing(threads: number): Promise<Record<string, unknown>> {
       rounds,
       microsecondsPerPairAndScale: microseconds,
       ratio: microseconds.ams / microseconds.published,
-      medianRatioOfRounds: medians[medians.length >> 1],
+      medianRatioOfRounds: median(rows.map((row) => row.ams.ms / ourPairs / (row.torch.ms / theirPairs))),
       cpuRatio: microseconds.amsCpu / microseconds.publishedCpu,
       largestDifference: off,
     };

@@ -18,6 +18,7 @@ import type { SizeName } from "../src/model/config.js";
 import { readSafetensors } from "../src/model/safetensors.js";
 import { packageRoot } from "../src/paths.js";
 import type { GpuResult, GpuTask } from "./gpuWorker.js";
+import { median } from "./median.js";
 
 interface Measured extends GpuResult {
   /** Largest use of the GPU's memory by everyone while it ran, above what was used before, in bytes; undefined without nvidia-smi. */
@@ -146,14 +147,13 @@ function report(
 ): void {
   const gigabytes = (bytes: number | undefined): string => (bytes === undefined ? "-" : (bytes / 1e9).toFixed(1));
   const table = Object.entries(results).map(([name, { speed, agreement }]) => {
-    const rest = speed.seconds.slice(1).sort((a, b) => a - b);
-    const median = rest[Math.floor(rest.length / 2)] ?? NaN;
+    const step = median(speed.seconds.slice(1));
     return {
       engine: name,
       "GFLOP/s": Math.round(speed.gflops),
       "first step, s": speed.seconds[0]!.toFixed(1),
-      "step, s": median.toFixed(3),
-      "img/s": (batch / median).toFixed(1),
+      "step, s": step.toFixed(3),
+      "img/s": (batch / step).toFixed(1),
       "GPU memory, GB": gigabytes(speed.gpuPeak),
       "process, GB": gigabytes(speed.resident),
       "loss off by": agreement.loss.toExponential(1),

@@ -11,6 +11,7 @@ import { packageRoot } from "../src/paths.js";
 import { Random } from "../src/random.js";
 import { startKernel } from "../test/kernel/client.js";
 import type { Stepped } from "../test/kernel/trainingPlugin.js";
+import { median } from "./median.js";
 
 interface Round extends Stepped {
   /** From the request to the idle status of the cell, in milliseconds. */
@@ -52,8 +53,7 @@ async function main(): Promise<void> {
   }
   await kernel.stop();
   const most = (of: (round: Round) => number): number => Math.max(...found.map(of));
-  const middle = (of: (round: Round) => number): number =>
-    found.map(of).sort((a, b) => a - b)[Math.floor(found.length / 2)] as number;
+  const middle = (of: (round: Round) => number): number => median(found.map(of));
   const report = {
     command: `node build/bench/interrupt.js ${rounds}`,
     date: new Date().toISOString().slice(0, 10),

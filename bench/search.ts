@@ -25,6 +25,7 @@ import { buildModel } from "../src/model/build.js";
 import { regions } from "../src/model/config.js";
 import { packageRoot } from "../src/paths.js";
 import { buildIndex, openGallery, search, type StoredGallery } from "../src/search/index.js";
+import { median } from "./median.js";
 
 const { values: given } = parseArgs({
   options: {
@@ -85,8 +86,6 @@ async function fullScores(
   const scores = await scoreAll(source, { threshold: model.thresholds.safe }, context);
   return { scores, order };
 }
-
-const median = (values: number[]): number => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
 
 async function main(): Promise<void> {
   await startEngine("auto");

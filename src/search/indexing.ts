@@ -6,6 +6,7 @@ import { breathe, type Context } from "../context.js";
 import { describeBad, loadReadable } from "../data/batches.js";
 import type { Item } from "../data/dataset.js";
 import { featuresFile } from "../data/regionFeatures.js";
+import { formatBytes } from "../display.js";
 import { AmsError } from "../errors.js";
 import { tokenise } from "../evaluate/encode.js";
 import { isNarrower } from "../evaluate/evaluate.js";
@@ -15,7 +16,7 @@ import { pool } from "../match/pooledScore.js";
 import { encodeImages, encodeUnprojected, foldOf, imageInput, type Model } from "../model/ams.js";
 import { inputOf, regions } from "../model/config.js";
 import { modelFingerprint } from "../model/fingerprint.js";
-import { formatBytes, isPicture } from "./places.js";
+import { isPicture } from "./places.js";
 import { bytesOfNumber, packFeatures, type Precision } from "./packedFeatures.js";
 import {
   createStore,

@@ -25,9 +25,3 @@ export function indexFolder(home: string, cwd: string, text: string): string {
 export function isPicture(file: string): boolean {
   return /\.(jpe?g|png|webp|gif|bmp|tiff?)$/i.test(file);
 }
-
-/** "212 kB", "20.4 MB", "1.5 GB". */
-export function formatBytes(count: number): string {
-  if (count < 1e6) return `${(count / 1e3).toFixed(0)} kB`;
-  return count < 1e9 ? `${(count / 1e6).toFixed(1)} MB` : `${(count / 1e9).toFixed(1)} GB`;
-}

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { csv, epochsCsv } from "../../src/commands/show/csv.js";
-import { formatBytes, formatCount, formatNumber, formatSeconds } from "../../src/commands/show/format.js";
+import { formatCount, formatNumber, formatSeconds } from "../../src/commands/show/format.js";
 import { shown, tablesBundle } from "../../src/commands/show/shown.js";
 import { trainingDisplay } from "../../src/commands/show/training.js";
 import { reportOf } from "../../src/commands/verbs/doctor.js";
-import { displaySymbol } from "../../src/display.js";
+import { displaySymbol, formatBytes } from "../../src/display.js";
 import type { TrainingState } from "../../src/train/records.js";
 import { readHtml } from "../plot/dom.js";
 
@@ -166,7 +166,7 @@ describe("numbers for people", () => {
 
   test("counts, bytes, losses", () => {
     assert.equal(formatCount(1234567), "1,234,567");
-    assert.deepEqual([19_400_000, 2.5e9].map(formatBytes), ["19.4 MB", "2.5 GB"]);
+    assert.deepEqual([212_400, 19_400_000, 2.5e9].map(formatBytes), ["212 kB", "19.4 MB", "2.5 GB"]);
     assert.deepEqual([4.2134, 0.01234, 2e-5, 123.45, 0, NaN].map(formatNumber), [
       "4.213",
       "0.0123",

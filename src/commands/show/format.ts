@@ -1,4 +1,4 @@
-/** Numbers as people read them: durations, byte counts, large integers, percentages. */
+/** Numbers as people read them: durations, large integers, percentages. */
 
 /** "8 s", "2 min 5 s", "1 h 20 min", from two days on "2 days 3 h", from ten on "50 days". */
 export function formatSeconds(seconds: number): string {
@@ -16,11 +16,6 @@ export function formatSeconds(seconds: number): string {
 /** 12345678 -> "12,345,678". */
 export function formatCount(n: number): string {
   return Math.round(n).toLocaleString("en-US");
-}
-
-/** Decimal megabytes or gigabytes: "19.4 MB". */
-export function formatBytes(bytes: number): string {
-  return bytes >= 1e9 ? `${(bytes / 1e9).toFixed(1)} GB` : `${(bytes / 1e6).toFixed(1)} MB`;
 }
 
 /** A loss or rate with the digits that matter: 4.213, 0.0123, 1.2e-5. */

@@ -1,13 +1,13 @@
 /** The table of a model: parameters of each part, sizes, recipe, and what of the published code's quirks is in force. */
 import { regionsText } from "../../data/regionFeatures.js";
-import type { MimeBundle } from "../../display.js";
+import { formatBytes, type MimeBundle } from "../../display.js";
 import type { Model } from "../../model/ams.js";
 import { quirkNames } from "../../model/quirks.js";
 import { reportLine } from "../../model/weights/report.js";
 import { recipes } from "../../train/recipe.js";
 import type { TrainingPlan } from "../../train/plan.js";
 import { planRows } from "./plan.js";
-import { formatBytes, formatCount } from "./format.js";
+import { formatCount } from "./format.js";
 import { tablesBundle } from "./shown.js";
 
 /** Part of the model -> what the names of its parameters begin with. */

@@ -1,6 +1,7 @@
 /** The plan of a training as rows of the model's table. */
+import { formatBytes } from "../../display.js";
 import type { TrainingPlan } from "../../train/plan.js";
-import { formatBytes, formatCount, formatSeconds } from "./format.js";
+import { formatCount, formatSeconds } from "./format.js";
 
 export function planRows(plan: TrainingPlan): [string, string][] {
   const { batchSize, epochs, flops, memory, advice, speed, training } = plan;

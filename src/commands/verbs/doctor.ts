@@ -4,14 +4,13 @@ import { existsSync, readdirSync, rmSync, statfsSync, writeFileSync } from "node
 import { freemem, totalmem } from "node:os";
 import path from "node:path";
 import { locate, type KnownName } from "../../data/locate.js";
-import { renderTable } from "../../display.js";
+import { formatBytes, renderTable } from "../../display.js";
 import type { Check } from "../../engine/types.js";
 import { AmsError, asTyped } from "../../errors.js";
 import { installedKernels } from "../../installedKernels.js";
 import { amsHome, packageRoot } from "../../paths.js";
 import { makeFolder } from "../../writing.js";
 import { defineCommand } from "../command.js";
-import { formatBytes } from "../show/format.js";
 import type { Report } from "../results.js";
 import { shown } from "../show/shown.js";
 

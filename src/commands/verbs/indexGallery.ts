@@ -2,10 +2,10 @@
 import { existsSync, statSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
+import { formatBytes } from "../../display.js";
 import { AmsError } from "../../errors.js";
 import { amsHome } from "../../paths.js";
 import type { ImageList, Indexed } from "../../search/index.js";
-import { formatBytes } from "../../search/places.js";
 import { defineCommand, option } from "../command.js";
 import { dataAliases, dataOptions, splitOf, wantDataset } from "../datasets.js";
 import { wantEngine } from "../engines.js";

@@ -1,9 +1,9 @@
 /** `indexes`: the galleries on disk that searches look in. */
 import { z } from "zod";
+import { formatBytes } from "../../display.js";
 import { asTyped } from "../../errors.js";
 import { frame } from "../../frame.js";
 import type { StoredIndex } from "../../search/index.js";
-import { formatBytes } from "../../search/places.js";
 import { defineCommand, option } from "../command.js";
 import type { IndexList } from "../results.js";
 import { shown, tablesBundle } from "../show/shown.js";
