@@ -42,6 +42,8 @@ export interface TrainingState {
   stepsPerEpoch: number;
   totalEpochs: number;
   status: "training" | "evaluating" | "finished" | "stopped";
+  /** What the latest step mined for evaluations, of a recipe that mines a threshold; 0: too little was in its batch. */
+  threshold?: number;
   /** Of all that is to come, validations included; NaN before anything is known. */
   secondsLeft: number;
   /** How far the validation is that runs now. */

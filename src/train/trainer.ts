@@ -165,7 +165,7 @@ async function trainAlone(
     secondsLeft: number,
     validation?: TrainingState["validation"],
   ): TrainingState => {
-    const { steps, epochs, step } = progression;
+    const { steps, epochs, step, thresholds } = progression;
     return {
       ...{
         name,
@@ -179,6 +179,7 @@ async function trainAlone(
         status,
         secondsLeft,
       },
+      ...(recipe.score === "attention" && step > 0 ? { threshold: thresholds.safe } : {}),
       ...(validation === undefined ? {} : { validation }),
       ...(samples === undefined ? {} : { samples }),
     };

@@ -48,6 +48,18 @@ const bundle = (change: Partial<TrainingState> = {}): { text: string; html: stri
 };
 
 describe("the training display", () => {
+  test("says at its end where no threshold was mined, and nothing where one was or none is", () => {
+    const said = (change: Partial<TrainingState>): boolean[] => {
+      const { text, html } = bundle(change);
+      return [text, html].map((shown) => /No threshold was mined, evaluations use 0: /.test(shown));
+    };
+    assert.deepEqual(said({ status: "finished", threshold: 0 }), [true, true]);
+    assert.deepEqual(said({ status: "stopped", threshold: 0 }), [true, true]);
+    assert.deepEqual(said({ status: "finished", threshold: 0.1 }), [false, false]);
+    assert.deepEqual(said({ status: "training", threshold: 0 }), [false, false]);
+    assert.deepEqual(said({ status: "finished" }), [false, false], "a recipe that mines none");
+  });
+
   test("has step, loss, speed and time left, and a row for each epoch, in text and HTML", () => {
     const { text, html } = bundle();
     assert.match(text, /^step 3\/12 · loss 2\.000 · lr 2\.0e-5 · 83 images\/s · 1 min 5 s left$/m);

@@ -11,7 +11,7 @@ import { openScenes } from "../../src/data/emojiScenes/index.js";
 import { closeImageWorkers } from "../../src/data/index.js";
 import type { Dataset } from "../../src/data/dataset.js";
 import { startEngine } from "../../src/engine/index.js";
-import { displaySymbol } from "../../src/display.js";
+import { displaySymbol, type MimeBundle } from "../../src/display.js";
 import type { AmsError } from "../../src/errors.js";
 import { buildModel } from "../../src/model/build.js";
 import type { Model } from "../../src/model/ams.js";
@@ -99,6 +99,20 @@ describe("training", () => {
     assert.match(reports.at(-1)?.note ?? "", /finished/);
     assert.ok((result.epochs[0]?.evaluation?.rsum ?? 0) > 0);
     assert.ok(existsSync(path.join(result.folder, "best", "model.safetensors")));
+  });
+
+  test("shows what threshold a recipe has mined that mines one", async () => {
+    const shown: (number | undefined)[] = [];
+    const display = (state: TrainingState): MimeBundle => {
+      shown.push(state.threshold);
+      return { "text/plain": "" };
+    };
+    // Of eight captions too few are ranked first for any statistics.
+    const mined = await run({ name: "mines", recipe: "ams-corrected", steps: 1, display });
+    assert.equal(mined.model.thresholds.safe, 0);
+    mined[displaySymbol]();
+    (await run({ name: "mines-none", recipe: "vse", steps: 1, display }))[displaySymbol]();
+    assert.deepEqual(shown, [0, undefined]);
   });
 
   test("stops at a step with a checkpoint, and resumes to exactly the weights of an uninterrupted run", async () => {

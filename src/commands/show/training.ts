@@ -32,6 +32,10 @@ export function trainingLine(state: TrainingState): string {
   ].join(" · ");
 }
 
+/** Said of a recipe that mines a threshold and ends without one. */
+const notMined =
+  "No threshold was mined, evaluations use 0: too few captions of the last batch found their own image first.";
+
 /** The whole state as HTML and text; a pure function, so that a host may draw it as often or as rarely as it likes. */
 export function trainingDisplay(state: TrainingState): MimeBundle {
   const title = `Training ${state.name} (${state.recipe})`;
@@ -40,17 +44,20 @@ export function trainingDisplay(state: TrainingState): MimeBundle {
   const curves = curvesOf(state);
   const table = state.epochs.length > 0 ? epochTable(state) : undefined;
   const { samples } = state;
+  const unmined = ended(state) && state.threshold === 0 ? [notMined] : [];
   return {
     "text/html":
       `<div><b>${escapeHtml(title)}</b> ${escapeHtml(line)}${levels.map(bar).join("")}` +
       (curves.length > 0 ? `<div style="margin:4px 0">${curves.map(curve).join("")}</div>` : "") +
-      `${table?.html ?? ""}${samples === undefined ? "" : galleryHtml(samples, thumbnails)}</div>`,
+      `${table?.html ?? ""}${unmined.map((text) => `<div>${escapeHtml(text)}</div>`).join("")}` +
+      `${samples === undefined ? "" : galleryHtml(samples, thumbnails)}</div>`,
     "text/plain": [
       line, // first: where there is room for one line only, it is this one
       title,
       ...levels.map(({ name, done, total, unit }) => `${name}: ${unit} ${String(done)}/${String(total)}`),
       ...curves.map(({ name, values, range }) => `${name} ${blockLine(values)} ${range}`),
       ...(table === undefined ? [] : [table.text]),
+      ...unmined,
       ...(samples === undefined ? [] : [samples.title, ...samples.rows.map(sampleLine)]),
     ].join("\n"),
   };
