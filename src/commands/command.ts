@@ -58,8 +58,11 @@ export interface Command<S extends Shape = Shape, R = unknown> {
   positional?: { option: string; joined?: boolean; rest?: string };
   /** Other names of options, in camelCase: the short ones and those of the published code. */
   aliases: Record<string, string>;
-  /** A flag that turns the line into another command's: the published `train --test` is `eval --split test`. */
-  redirect?: { flag: string; verb: string; arguments: string[] };
+  /**
+   * A flag that turns the line into another command's: the published `train --test` is `eval --split test`. `drops`: options that only
+   * the first one knows may stand there and mean nothing; otherwise they are refused.
+   */
+  redirect?: { flag: string; verb: string; arguments: string[]; drops?: boolean };
   /** Argument lines, the most useful first, e.g. `train --epochs 5 --lr 2e-5`. */
   examples: string[];
   /** The name under which src/index.ts exports the result's type. */

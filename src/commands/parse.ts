@@ -39,9 +39,24 @@ export function parseWords(words: string[], commands: Command[]): Parsed {
     rest.splice(flagged, 1);
     const { kept, left } = wordsOfTarget(command, findCommand(redirect.verb, commands), rest);
     checkOptions(command, readOptions(command, left));
+    if (left[0] !== undefined && redirect.drops !== true) throw idleOption(command, left[0], redirect, words);
     return parseWords([redirect.verb, ...redirect.arguments, ...kept], commands);
   }
   return { command, options: checkOptions(command, readOptions(command, rest)), help: false };
+}
+
+/** An option that the command knows and the one that its flag stands for does not. */
+function idleOption(
+  { name }: Command,
+  word: string,
+  { flag, verb }: NonNullable<Command["redirect"]>,
+  words: string[],
+): AmsError {
+  const option = word.replace(/=[^]*/, "");
+  return new AmsError(`${option} does nothing together with --${kebab(flag)}`, {
+    where: `ams ${words.join(" ")}`,
+    hint: `leave out one of them: \`ams ${name} --${kebab(flag)}\` is \`ams ${verb}\`, which has no ${option}`,
+  });
 }
 
 /** Written words -> the options that they give, by their own names and in their kinds, unchecked. */

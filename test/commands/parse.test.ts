@@ -89,6 +89,23 @@ describe("reading options", () => {
     assert.deepEqual(parsed.options, { query: "what now", k: 5, deep: true });
   });
 
+  test("what the other verb does not know is refused, unless the published code's lines have it", () => {
+    const error = refusal("index --list --fresh", commands);
+    assert.deepEqual(error.lines(), [
+      "--fresh does nothing together with --list",
+      "where: ams index --list --fresh",
+      "to do: leave out one of them: `ams index --list` is `ams indexes`, which has no --fresh",
+    ]);
+    assert.match(
+      refusal("index --index=photos --list", commands).message,
+      /^--index does nothing together with --list/,
+    );
+    assert.match(refusal("index --features nothing --list", commands).message, /--features: "nothing" is none of/);
+    assert.match(refusal("fit --test what --epochs 3").message, /^--epochs does nothing together with --test/);
+    assert.equal(parse("index --list", commands).command.name, "indexes");
+    assert.equal(parse("train --test --epochs 3", commands).command.name, "eval");
+  });
+
   test("--help asks for help and checks nothing", () => {
     assert.equal(parse("fit --nonsense --help").help, true);
   });

@@ -124,7 +124,7 @@ export const trainCommand = defineCommand({
     batchSizeTrain: "batchSize",
     numEpochs: "epochs",
   },
-  redirect: { flag: "test", verb: "eval", arguments: ["--split", "test"] },
+  redirect: { flag: "test", verb: "eval", arguments: ["--split", "test"], drops: true },
   examples: [
     "train --epochs 5 --lr 2e-5",
     "train --data scenes --steps 200 --name first-try",
