@@ -16,9 +16,11 @@ import { AmsError } from "../../src/errors.js";
 import { confusionMatrix, evaluate, evaluateScores, hardestConfusions, saveScores, scoreDistributions, wordRelevance, type Evaluation } from "../../src/evaluate/index.js"; // prettier-ignore
 import { frame } from "../../src/frame.js";
 import { scaleWeights } from "../../src/model/ams.js";
+import { shapeModel } from "../../src/model/head.js";
 import { saveModel } from "../../src/model/store.js";
 import type { Figure } from "../../src/plot/figure.js";
 import { Random } from "../../src/random.js";
+import { recipeOf } from "../../src/train/recipe.js";
 import { readSvg } from "../plot/dom.js";
 import { makeSample, type Sample } from "./sample.js";
 
@@ -329,5 +331,42 @@ describe("plot", () => {
     const asked = plotCommand.run(checkOptions(plotCommand, options) as never, context, createSession("."));
     await assert.rejects(asked, /has no scale 7/);
     assert.deepEqual(labels, [], "refused before anything is scored");
+  });
+
+  test("a scale is refused where there are no words to show at it", async () => {
+    const model = await sample.model();
+    const pooled = shapeModel(model, recipeOf("vse").head, "vse");
+    const context = { ...silentContext, progress: () => assert.fail("something is scored") };
+    const unscored = (options: object): Promise<Figure> =>
+      plotCommand.run(
+        checkOptions(plotCommand, { figure: "distribution", data: sample.dataset, ...options }) as never,
+        context,
+        createSession("."),
+      );
+    const scored = (changes: object, options: object = {}): Promise<Figure> =>
+      draw(
+        { ...createSession("."), evaluations: [{ ...evaluation, ...changes }] },
+        { figure: "distribution", scale: 1, ...options },
+      );
+    const { model: _, ...without } = evaluation;
+    const ensemble = draw({ ...createSession("."), evaluations: [without] }, { figure: "distribution", scale: 1 });
+    for (const [wanted, refused] of [
+      [/^the model compares images and captions as wholes/, unscored({ model: pooled, scale: 1 })],
+      [/^words are compared between at least two images/, unscored({ model, scale: 1, images: 1 })],
+      [/^--words 0 leaves no words/, unscored({ model, scale: 1, words: 0 })],
+      [/^the model compares images and captions as wholes/, scored({ model: pooled, scoredBy: "pooled" })],
+      [/^the pooled score compares images and captions as wholes/, scored({ scoredBy: "pooled" })],
+      [/^words are compared between at least two images/, scored({ images: 1 })],
+      [/^--words 0 leaves no words/, scored({}, { words: 0 })],
+      [/^scores without one model have no words/, ensemble],
+    ] as const) {
+      await assert.rejects(refused, (error: unknown) => {
+        assert.ok(error instanceof AmsError && error.lines().length === 3, String(error));
+        assert.match(error.message, wanted);
+        assert.match(error.where ?? "", /--scale 1$/);
+        return true;
+      });
+    }
+    assert.match((await scored({}, { words: 2, scale: 2 })).svg, /at scale 2/);
   });
 });

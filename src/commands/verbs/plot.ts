@@ -549,11 +549,37 @@ async function confusion(options: PlotOptions, context: Context, session: Sessio
   );
 }
 
-/** Throws an AmsError for a scale that the model, where it is known, does not have. */
-function refuseScale(scale: number, model: Model | undefined): void {
-  const scales = model?.config.scales.length;
-  if (scales === undefined || scale <= scales) return;
-  throw new AmsError(`the model has no scale ${scale}`, { where: `--scale ${scale}`, hint: `give 1 to ${scales}` });
+/** Throws an AmsError where there are no words at a scale to be shown, since the model has none or the evaluation lacks them. */
+function refuseScale(
+  scale: number,
+  words: number,
+  { model, scoredBy, images }: { model?: Model; scoredBy?: Evaluation["scoredBy"]; images?: number | undefined },
+): void {
+  const refused = (what: string, hint: string): AmsError =>
+    new AmsError(what, { where: `ams plot distribution --scale ${scale}`, hint });
+  if (words === 0) throw refused("--words 0 leaves no words to look at", "leave out --words or --scale");
+  if (model === undefined) {
+    throw refused(
+      "scores without one model have no words at a scale",
+      "leave out --scale, or evaluate a model: ams eval",
+    );
+  }
+  if (model.config.head?.score === "pooled") {
+    throw refused(
+      "the model compares images and captions as wholes: there are no words at a scale",
+      "leave out --scale, or choose a model with attention (--checkpoint scenes-small)",
+    );
+  }
+  if (scoredBy === "pooled") {
+    throw refused(
+      "the pooled score compares images and captions as wholes: there are no words at a scale",
+      "leave out --scale, or evaluate without --pooled: ams eval",
+    );
+  }
+  if ((images ?? 2) < 2)
+    throw refused("words are compared between at least two images", "leave out --scale or --images");
+  const scales = model.config.scales.length;
+  if (scale > scales) throw refused(`the model has no scale ${scale}`, `give 1 to ${scales}`);
 }
 
 async function distribution(options: PlotOptions, context: Context, session: Session): Promise<Figure> {
@@ -563,10 +589,11 @@ async function distribution(options: PlotOptions, context: Context, session: Ses
   const [split] = splitsShown(options);
   if (scale !== undefined && (await keptEvaluations(split, options, context, session)).length === 0) {
     await wantEngine(context, session);
-    refuseScale(scale, await wantModel(options, context, session)); // before all pairs are scored for nothing
+    const { images } = options;
+    refuseScale(scale, count, { model: await wantModel(options, context, session), images }); // before all pairs are scored for nothing
   }
   const evaluation = await oneEvaluation(options, context, session);
-  if (scale !== undefined) refuseScale(scale, evaluation.model);
+  if (scale !== undefined) refuseScale(scale, count, evaluation);
   const withWords =
     count > 0 && evaluation.model !== undefined && evaluation.scoredBy === "exact" && evaluation.images > 1;
   const isMade = evaluation.words?.captions === Math.min(count, evaluation.captions);
