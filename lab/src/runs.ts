@@ -89,12 +89,13 @@ function findKernel(notebooks: NotebookTracker, name: string): Kernel | undefine
 function showRuns(list: HTMLElement, runs: PanelRun[]): void {
   list.replaceChildren(
     ...runs.map((run) => {
-      const { name, recipe, status, step, epochs, loss, rsum } = run;
+      const { name, recipe, status, failure, step, epochs, loss, rsum } = run;
       const facts = [
         `step ${step}`,
         ...(epochs > 0 ? [`${epochs} ${epochs === 1 ? "epoch" : "epochs"}`] : []),
         ...(loss === null ? [] : [`loss ${loss.toPrecision(3)}`]),
         ...(rsum === null ? [] : [`val rSum ${rsum.toFixed(1)}`]),
+        ...(failure === undefined ? [] : [failure]),
       ];
       return element(
         "div",

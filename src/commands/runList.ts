@@ -15,8 +15,13 @@ export interface StoredRun {
   recipe: string;
   /** The options that it was started with. */
   options: Record<string, unknown>;
-  /** "training": a live process has it. "unfinished": its process ended without writing the end. "unreadable": its record is damaged. */
-  status: "training" | "finished" | "stopped" | "unfinished" | "unreadable";
+  /**
+   * "training": a live process has it. "failed": an error ended it. "unfinished": its process ended without writing the end.
+   * "unreadable": its record is damaged.
+   */
+  status: "training" | "finished" | "stopped" | "failed" | "unfinished" | "unreadable";
+  /** What went wrong in one that failed. */
+  failure?: string;
   epochs: EpochRecord[];
   /** Steps done, and the loss of the last one; undefined before the first. */
   lastStep: Pick<StepRecord, "step" | "loss"> | undefined;
@@ -72,7 +77,7 @@ function readRun(name: string): StoredRun {
   return { ...known, status: "unreadable" };
 }
 
-type Told = Pick<StoredRun, "recipe" | "options" | "status" | "epochs">;
+type Told = Pick<StoredRun, "recipe" | "options" | "status" | "failure" | "epochs">;
 
 /** What a run.json or a checkpoint's state.json tells of its run; undefined when it is damaged. */
 function readRecord(file: string): Told | undefined {
@@ -82,8 +87,9 @@ function readRecord(file: string): Told | undefined {
   } catch {
     return undefined;
   }
-  const { recipe, options, epochs, status } = stored ?? {};
+  const { recipe, options, epochs, status, failure } = stored ?? {};
   if (recipe === undefined || options === undefined || epochs === undefined) return undefined;
+  if (status === "failed") return { recipe, options, epochs, status, ...(failure === undefined ? {} : { failure }) };
   // "training" on disk: its process ended without writing the end, where it does not still run.
   return { recipe, options, epochs, status: status === "finished" || status === "stopped" ? status : "unfinished" };
 }

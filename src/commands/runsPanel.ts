@@ -12,6 +12,8 @@ export interface PanelRun {
   name: string;
   recipe: string;
   status: StoredRun["status"];
+  /** What went wrong in one that failed. */
+  failure?: string;
   step: number;
   epochs: number;
   loss: number | null;
@@ -39,12 +41,13 @@ export function serveRuns(comms: Comms): void {
 export function panelRuns(): PanelRun[] {
   return readRuns()
     .slice(0, mostRuns)
-    .map(({ name, recipe, status, epochs, lastStep, changed }) => {
+    .map(({ name, recipe, status, failure, epochs, lastStep, changed }) => {
       const best = Math.max(...epochs.map(({ evaluation }) => evaluation?.rsum ?? -Infinity));
       return {
         name,
         recipe,
         status,
+        ...(status === "failed" && failure !== undefined ? { failure } : {}),
         step: lastStep?.step ?? 0,
         epochs: epochs.length,
         loss: finite(lastStep?.loss ?? NaN),

@@ -82,7 +82,7 @@ export interface Run {
   epochs: EpochRecord[];
   /** Ids of the images that could not be read and were skipped; more about them is in skipped.jsonl. */
   skippedImages: string[];
-  /** "training" only in the run.json of one that runs, or whose process was killed. */
+  /** "training" only in the run.json of one that runs, or whose process was killed; one that an error ended is "failed" there. */
   status: "training" | "finished" | "stopped";
   model: Model;
   /** How to go on, when it was stopped. */
@@ -303,10 +303,14 @@ async function trainAlone(
       };
       const good = restoreCheckpoint(checkpoints, model, adam, auxiliaryMap(auxiliary), note);
       note(`the model has the weights of step ${good.step} of ${name} again`);
+      keepSteps(() => writeFailure(runOf("training"), error), context);
     } else if (isNew && progression.steps.length === 0) {
       rmSync(folder, { recursive: true, force: true }); // it holds the given weights, and its name is free again
     } else {
-      keepSteps(checkpoint, context);
+      keepSteps(() => {
+        checkpoint();
+        writeFailure(runOf("training"), error);
+      }, context);
     }
     throw error;
   } finally {
@@ -322,9 +326,9 @@ async function trainAlone(
 }
 
 /** After an error: the steps since the last checkpoint are worth keeping, if the disk takes them. */
-function keepSteps(checkpoint: () => void, context: Context): void {
+function keepSteps(keep: () => void, context: Context): void {
   try {
-    checkpoint();
+    keep();
   } catch (error) {
     context.note(`the last steps could not be kept: ${(error as Error).message}`);
   }
@@ -449,10 +453,16 @@ async function endEpoch(
   return evaluation;
 }
 
-function writeRun(run: Run): void {
-  const { name, recipe, options, epochs, status, steps, skippedImages: missed } = run;
+/** The record of a run that an error ended, until it goes on. */
+function writeFailure(run: Run, error: unknown): void {
+  const [failure] = String(error instanceof Error ? error.message : error).split("\n");
+  writeRun(run, { status: "failed", failure });
+}
+
+function writeRun(run: Run, end: { status: string; failure?: string | undefined } = { status: run.status }): void {
+  const { name, recipe, options, epochs, steps, skippedImages: missed } = run;
   const skipped = missed.length === 0 ? {} : { skippedImages: missed.length };
-  const text = JSON.stringify({ name, recipe, options, status, steps: steps.length, ...skipped, epochs }, null, 2);
+  const text = JSON.stringify({ name, recipe, options, ...end, steps: steps.length, ...skipped, epochs }, null, 2);
   const file = path.join(run.folder, "run.json");
   writing(file, () => {
     writeWhole(file, [`${text}\n`]);

@@ -7,7 +7,10 @@ import path from "node:path";
 import { describe, test } from "node:test";
 import { checkpointFolders, findRun, readRuns, readSteps, runFolder } from "../../src/commands/runList.js";
 import { panelRuns } from "../../src/commands/runsPanel.js";
+import { createSession } from "../../src/commands/session.js";
+import { runsCommand } from "../../src/commands/verbs/runs.js";
 import { silentContext } from "../../src/context.js";
+import { displaySymbol } from "../../src/display.js";
 import { startEngine } from "../../src/engine/index.js";
 import { AmsError } from "../../src/errors.js";
 import { lockRun } from "../../src/train/runLock.js";
@@ -147,5 +150,29 @@ describe("runs on disk", () => {
     assert.deepEqual(seen.get("evaluating"), ["training", "training"], [...seen.keys()].join());
     assert.deepEqual(statusOf("live"), ["finished", "finished"]);
     assert.deepEqual(readdirSync(path.dirname(runFolder("live"))).filter((name) => name.startsWith(".live")), []); // prettier-ignore
+  });
+
+  test("one that an error ended says that it failed, and why, until it goes on", async () => {
+    await startEngine("auto");
+    const options = { name: "failing", steps: 3, validate: 0, checkpointSeconds: 600 };
+    // With such a rate the first step's weights are as good as infinite.
+    await assert.rejects(
+      smallTraining({ ...options, learningRate: 1e30 }, silentContext),
+      /the loss is (NaN|-?Infinity)/,
+    );
+    const { status, failure = "", lastStep } = findRun("failing");
+    assert.equal(status, "failed");
+    assert.match(failure, /^the loss is (NaN|-?Infinity) and the gradient norm /);
+    assert.equal(lastStep?.step, 1);
+    assert.deepEqual(statusOf("failing"), ["failed", "failed"]);
+    assert.equal(panelRuns().find(({ name }) => name === "failing")?.failure, failure);
+    const table = async (): Promise<string> => {
+      const list = await runsCommand.run({ last: 20 }, silentContext, createSession("."));
+      return (await list[displaySymbol]())["text/plain"];
+    };
+    assert.match(await table(), /^failing +ams-corrected +failed: the loss is /m);
+    await smallTraining({ ...options, resume: true }, silentContext);
+    assert.deepEqual([findRun("failing").status, findRun("failing").failure], ["finished", undefined]);
+    assert.match(await table(), /^failing +ams-corrected +finished /m);
   });
 });

@@ -31,12 +31,12 @@ function runsTable(runs: StoredRun[]): Parameters<typeof tablesBundle>[0] {
   return {
     ...(runs.length === 0 ? { caption: asTyped("no runs yet: ams train makes one") } : {}),
     columns: ["run", "recipe", "status", "epochs", "steps", "loss", "val rSum", "last change"],
-    rows: runs.map(({ name, recipe, status, epochs, lastStep, changed }) => {
+    rows: runs.map(({ name, recipe, status, failure, epochs, lastStep, changed }) => {
       const best = Math.max(...epochs.map((epoch) => epoch.evaluation?.rsum ?? -Infinity));
       return [
         name,
         recipe,
-        status,
+        status === "failed" && failure !== undefined ? `${status}: ${short(failure)}` : status,
         epochs.length,
         lastStep?.step ?? null,
         (epochs.at(-1)?.loss ?? lastStep?.loss)?.toFixed(3) ?? null,
@@ -45,4 +45,8 @@ function runsTable(runs: StoredRun[]): Parameters<typeof tablesBundle>[0] {
       ];
     }),
   };
+}
+
+function short(text: string): string {
+  return text.length > 60 ? `${text.slice(0, 59)}…` : text;
 }

@@ -219,7 +219,7 @@ function runToResume({ resume, name }: Given, session: Session): StoredRun {
   if (named !== undefined) return findRun(path.basename(named));
   const latest = session.run?.status === "stopped" ? session.run.name : undefined;
   const goesOn = ({ status, folder }: StoredRun): boolean =>
-    (status === "stopped" || status === "unfinished") && checkpointFolders(folder).length > 0;
+    ["stopped", "failed", "unfinished"].includes(status) && checkpointFolders(folder).length > 0;
   const open = latest ?? readRuns().find(goesOn)?.name;
   if (open !== undefined) return findRun(open);
   throw new AmsError("there is no unfinished run to go on with", {
