@@ -1,7 +1,8 @@
 /** Which folders `ams install` wrote a kernel to: a list in the folder of everything generated, so that doctor finds them again. */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { amsHome } from "./paths.js";
+import { makeFolder } from "./writing.js";
 
 function listFile(): string {
   return path.join(amsHome(), "kernels.json");
@@ -23,7 +24,7 @@ export function installedKernels(): string[] {
 /** Adds a folder. The kernel works without the list, so that one that cannot be written is no failure. */
 export function rememberKernel(folder: string): void {
   try {
-    mkdirSync(amsHome(), { recursive: true });
+    makeFolder(amsHome());
     writeFileSync(listFile(), `${JSON.stringify([...new Set([...installedKernels(), folder])], null, 2)}\n`);
   } catch {
     return;

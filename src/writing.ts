@@ -31,9 +31,9 @@ export function writing<T>(place: string, write: () => T): T {
   }
 }
 
-/** Throws the AmsError that writing this file would give later, after the work; makes its folder. */
-export function checkPlace(file: string): void {
-  writing(file, () => {
+/** Throws the AmsError that writing this file would give later, after the work, about the file or what it is a part of; makes its folder. */
+export function checkPlace(file: string, place = file): void {
+  writing(place, () => {
     makeFolder(path.dirname(file));
     const before = existsSync(file);
     closeSync(openSync(file, "a"));

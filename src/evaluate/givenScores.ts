@@ -1,9 +1,9 @@
 /** Score matrices in files: those made elsewhere are read, our own are written so that NumPy opens them. */
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync } from "node:fs";
 import path from "node:path";
 import { AmsError } from "../errors.js";
 import { readDoubles, writeSafetensors } from "../model/safetensors.js";
-import { writing } from "../writing.js";
+import { makeFolder, writing } from "../writing.js";
 import type { Evaluation } from "./evaluation.js";
 import { readNpy, writeNpy } from "./npy.js";
 
@@ -108,7 +108,7 @@ type Matrix = Pick<Evaluation, "scores" | "owner" | "images" | "dataset" | "spli
 export function saveScores(file: string, { scores, owner, images, dataset, split, name }: Matrix): string[] {
   const ending = checkSaveName(file);
   return writing(file, () => {
-    mkdirSync(path.dirname(file), { recursive: true });
+    makeFolder(path.dirname(file));
     if (ending === ".npy") {
       writeNpy(file, [images, owner.length], scores);
       writeNpy(ownerFile(file), [owner.length], owner);

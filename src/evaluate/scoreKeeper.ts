@@ -1,18 +1,8 @@
 /** Scores of finished blocks, in memory or in files: what each scale gave, and what an interrupted evaluation need not do again. */
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  readSync,
-  rmSync,
-  writeSync,
-} from "node:fs";
+import { closeSync, existsSync, fsyncSync, openSync, readFileSync, readSync, rmSync, writeSync } from "node:fs";
 import path from "node:path";
 import { AmsError } from "../errors.js";
-import { writeWhole, writing } from "../writing.js";
+import { makeFolder, writeWhole, writing } from "../writing.js";
 
 /** Images start .. end-1 with the captions at places from .. to-1 of the scorer's order. */
 export interface Block {
@@ -91,7 +81,7 @@ export function keepInFolder(
     !fresh && existsSync(journalFile) && existsSync(identityFile) && readFileSync(identityFile, "utf8") === identity;
   if (!same) rmSync(folder, { recursive: true, force: true });
   const files = writing(folder, () => {
-    mkdirSync(folder, { recursive: true });
+    makeFolder(folder);
     return Array.from({ length: planes }, (_, k) =>
       openSync(path.join(folder, `scores-${k + 1}.f32`), same ? "r+" : "w+"),
     );

@@ -2,7 +2,7 @@
  * The index of a gallery on disk: `index.json` says which model made it, and two LanceDB tables hold images and captions with their pooled vectors.
  * Every write is a new version of a table that is there whole or not at all, so that a killed process leaves what was finished before.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import path from "node:path";
 import {
   Binary,
@@ -22,7 +22,7 @@ import {
 import { z } from "zod";
 import { AmsError } from "../errors.js";
 import { takeLock } from "../lock.js";
-import { writeWhole, writing } from "../writing.js";
+import { makeFolder, writeWhole, writing } from "../writing.js";
 import { precisions } from "./packedFeatures.js";
 import { loadLance, type LanceConnection, type LanceTable } from "./lance.js";
 
@@ -141,7 +141,7 @@ export async function createStore(folder: string, about: Omit<IndexRecord, "vers
   }
   const { connect } = await loadLance();
   writing(folder, () => {
-    mkdirSync(folder, { recursive: true });
+    makeFolder(folder);
     rmSync(path.join(folder, "index.json"), { force: true }); // first: without it the rest is no index
     rmSync(path.join(folder, tables), { recursive: true, force: true });
   });
@@ -383,7 +383,7 @@ function binary(values: readonly (Uint8Array | undefined)[]): Data {
 export function lockIndex(folder: string): () => void {
   const file = path.join(folder, "writing.lock");
   const lock = writing(folder, () => {
-    mkdirSync(folder, { recursive: true });
+    makeFolder(folder);
     return takeLock(file);
   });
   if (typeof lock !== "number") return lock;

@@ -2,7 +2,7 @@
 import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import path from "node:path";
 import { crc32c } from "../model/weights/crc32.js";
-import { writeWhole, writing } from "../writing.js";
+import { makeFolder, writeWhole, writing } from "../writing.js";
 import type { EpochRecord, StepRecord } from "./records.js";
 
 export interface EventLog {
@@ -48,7 +48,7 @@ export function openEventLog(
   const stamp = String(Math.max(Math.floor(now), last + 1)).padStart(10, "0");
   const file = path.join(folder, `events.out.tfevents.${stamp}.ams`);
   writing(file, () => {
-    mkdirSync(folder, { recursive: true });
+    makeFolder(folder);
     writeWhole(file, [
       tfRecord(Buffer.concat([double(1, now), bytes(3, Buffer.from("brain.Event:2"))])),
       tfRecord(Buffer.concat([double(1, now), bytes(7, varintField(1, sessionStart))])),

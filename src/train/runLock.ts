@@ -1,8 +1,8 @@
 /** A run is trained by one process at a time, and others can tell whether it still is. */
-import { mkdirSync } from "node:fs";
 import path from "node:path";
 import { AmsError } from "../errors.js";
 import { lockOwner, takeLock } from "../lock.js";
+import { makeFolder } from "../writing.js";
 
 /** Beside the run's folder, under a name that no run can have. */
 function lockFile(folder: string): string {
@@ -16,7 +16,7 @@ function lockFile(folder: string): string {
 export function lockRun(folder: string): () => void {
   let unlock: (() => void) | number;
   try {
-    mkdirSync(path.dirname(folder), { recursive: true });
+    makeFolder(path.dirname(folder));
     unlock = takeLock(lockFile(folder));
   } catch (cause) {
     throw new AmsError("the run's folder cannot be made", {

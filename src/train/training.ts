@@ -1,5 +1,5 @@
 /** The state of a training: what it works on, and its folder, new or restored. */
-import { appendFileSync, existsSync, mkdirSync, renameSync, statSync } from "node:fs";
+import { appendFileSync, existsSync, renameSync, statSync } from "node:fs";
 import path from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
 import type { Context } from "../context.js";
@@ -7,7 +7,7 @@ import type { Dataset, Item } from "../data/dataset.js";
 import { AmsError } from "../errors.js";
 import type { Model } from "../model/ams.js";
 import { Random } from "../random.js";
-import { writeWhole, writing } from "../writing.js";
+import { makeFolder, writeWhole, writing } from "../writing.js";
 import { checkpointsIn, restoreCheckpoint, type Progression } from "./checkpoint.js";
 import { eventFiles, eventFolder, setEventsAside } from "./eventLog.js";
 import { labelClasses } from "./labels.js";
@@ -175,7 +175,7 @@ export function openFolder(folder: string, training: Training, options: TrainOpt
     }
   }
   try {
-    mkdirSync(folder, { recursive: true });
+    makeFolder(folder);
   } catch (cause) {
     throw new AmsError("the run's folder cannot be made", {
       where: folder,

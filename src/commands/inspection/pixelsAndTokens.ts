@@ -1,10 +1,10 @@
 /** `inspect pixels` and `inspect tokens`: what the encoders are given of images and captions. */
-import { mkdirSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import path from "node:path";
 import type { Context } from "../../context.js";
 import { AmsError } from "../../errors.js";
 import type { StoredTensor } from "../../model/safetensors.js";
-import { writing } from "../../writing.js";
+import { makeFolder, writing } from "../../writing.js";
 import type { Inspection } from "../results.js";
 import { resolvePath, type Session } from "../session.js";
 import type { InspectOptions } from "./options.js";
@@ -61,7 +61,7 @@ export async function inspectTokens(
     return written(target, new Map(tensors));
   }
   writing(target, () => {
-    mkdirSync(path.dirname(target), { recursive: true });
+    makeFolder(path.dirname(target));
     writeFileSync(target, `${JSON.stringify(rows)}\n`);
   });
   return inspection(target, { ids: shape, mask: shape });

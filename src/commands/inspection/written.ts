@@ -1,8 +1,7 @@
 /** What `inspect` gives back: the file that it wrote, and the names and shapes in it. */
-import { mkdirSync } from "node:fs";
 import path from "node:path";
 import { writeSafetensors, type StoredTensor } from "../../model/safetensors.js";
-import { writing } from "../../writing.js";
+import { makeFolder, writing } from "../../writing.js";
 import type { Inspection } from "../results.js";
 import { formatNumber } from "../show/format.js";
 import { shown, tablesBundle } from "../show/shown.js";
@@ -15,7 +14,7 @@ export function written(
   loss?: number,
 ): Inspection {
   writing(target, () => {
-    mkdirSync(path.dirname(target), { recursive: true });
+    makeFolder(path.dirname(target));
     writeSafetensors(target, tensors, { metadata });
   });
   return inspection(target, Object.fromEntries([...tensors].map(([name, { shape }]) => [name, shape])), loss);

@@ -1,15 +1,17 @@
 /** `build`: make a model; the table of its parts. */
+import path from "node:path";
 import { z } from "zod";
 import type { Model } from "../../model/ams.js";
 import { quirkNames, quirkSwitches } from "../../model/quirks.js";
 import { recipeOf, recipes } from "../../train/recipe.js";
+import { checkPlace } from "../../writing.js";
 import { defineCommand, option } from "../command.js";
 import type { Context } from "../../context.js";
 import type { Dataset } from "../../data/dataset.js";
 import type { TrainingPlan } from "../../train/plan.js";
 import { dataAliases, dataOptions, wantDataset } from "../datasets.js";
 import { wantEngine } from "../engines.js";
-import { checkpointFolder, encoderPlace, newConfig, sayDrawing } from "../models.js";
+import { checkNames, checkpointFolder, encoderPlace, newConfig, sayDrawing } from "../models.js";
 import { resolvePath, setModel } from "../session.js";
 import { modelDisplay, modelSummary } from "../show/model.js";
 import { shown } from "../show/shown.js";
@@ -128,6 +130,9 @@ export const buildCommand = defineCommand({
     context,
     session,
   ): Promise<Model> => {
+    const folder = out === undefined ? undefined : resolvePath(session, out);
+    checkNames(session, checkpoint);
+    if (folder !== undefined) checkPlace(path.join(folder, "model.safetensors"), folder); // before the work, not after it
     await wantEngine(context, session);
     const { buildModel } = await import("../../model/build.js");
     const choice = { data, root, annotations, captions };
@@ -149,10 +154,10 @@ export const buildCommand = defineCommand({
       ...defined({ vision: encoderPlace(session, vision), text: encoderPlace(session, text) }),
     });
     setModel(session, model);
-    if (out !== undefined) {
+    if (folder !== undefined) {
       const { saveModel } = await import("../../model/store.js");
-      saveModel(model, resolvePath(session, out));
-      context.note(`written to ${resolvePath(session, out)}; to train it: ams train --checkpoint ${out}`);
+      saveModel(model, folder);
+      context.note(`written to ${folder}; to train it: ams train --checkpoint ${out}`);
     }
     const plan = await planOf(model, dataset, measure);
     if (plan !== undefined) plans.set(model, plan);

@@ -1,14 +1,15 @@
 /** `export`: weights as a folder, tables as CSV, figures as files. */
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
 import type { Context } from "../../context.js";
 import { AmsError } from "../../errors.js";
 import type { Model } from "../../model/ams.js";
+import { checkFigureFile } from "../../plot/figure.js";
 import type { Run } from "../../train/trainer.js";
-import { writing } from "../../writing.js";
+import { checkPlace, writing } from "../../writing.js";
 import { defineCommand, option } from "../command.js";
-import { modelOptions, wantModel } from "../models.js";
+import { checkNames, modelOptions, wantModel } from "../models.js";
 import { findRun, readRuns, type StoredRun } from "../runList.js";
 import { resolvePath, type Session } from "../session.js";
 import type { Exported } from "../results.js";
@@ -71,6 +72,8 @@ export const exportCommand = defineCommand({
       await startEngine();
       const { saveModel } = await import("../../model/store.js");
       const folder = target("ams-model");
+      checkNames(session, options.checkpoint);
+      checkPlace(path.join(folder, "model.safetensors"), folder); // before the work, not after it
       saveModel(await wantModel(options, context, session), folder, { half: options.half });
       return exported(["model.safetensors", "config.json"].map((name) => path.join(folder, name)));
     }
@@ -80,14 +83,14 @@ export const exportCommand = defineCommand({
         throw new AmsError("a table is written as CSV", { where: file, hint: "end the name with .csv" });
       }
       const table = tableOf(run, session);
-      writing(file, () => {
-        makeFolder(path.dirname(file), context);
-        writeFileSync(file, table);
-      });
+      checkFile(file, context);
+      writing(file, () => writeFileSync(file, table));
       return exported([file]);
     }
+    const file = target("ams-figure.svg");
+    checkFigureFile(file);
     const figure = run === undefined && session.figure !== undefined ? session.figure : await history(run, session);
-    return exported([await figure.save(target("ams-figure.svg"))]);
+    return exported([await figure.save(file)]);
   },
   json: ({ files }) => ({ files }),
 });
@@ -111,6 +114,9 @@ async function exportTorch(name: string, options: TorchExport, context: Context,
       hint: "leave out the other option: ams export --torch FILE",
     });
   }
+  const file = resolvePath(session, name);
+  checkNames(session, options.checkpoint);
+  checkFile(file, context);
   const { startEngine } = await import("../../engine/index.js");
   await startEngine();
   const { writePublished } = await import("../../model/weights/publishedWrite.js");
@@ -118,15 +124,13 @@ async function exportTorch(name: string, options: TorchExport, context: Context,
   const stored = run === undefined ? undefined : findRun(run);
   const own = given === undefined && checkpoint === undefined ? run : checkpoint;
   const model = await wantModel({ model: given, checkpoint: own }, context, session);
-  const file = resolvePath(session, name);
   const trained = stored ?? (session.run?.model === model ? session.run : undefined);
-  const { files, invented } = writing(file, () => {
-    makeFolder(path.dirname(file), context);
-    return writePublished(model, file, {
+  const { files, invented } = writing(file, () =>
+    writePublished(model, file, {
       namespace,
       ...(trained === undefined ? {} : { progress: progressOf(trained) }),
-    });
-  });
+    }),
+  );
   if (invented.length > 0) {
     context.note(
       `${String(invented.length)} tensors that AMS never reads (last layers, poolers) have random values: the model was not built from files that hold them`,
@@ -135,11 +139,12 @@ async function exportTorch(name: string, options: TorchExport, context: Context,
   return exported(files);
 }
 
-/** A folder that is not there is made, and said so: it may be a slip. */
-function makeFolder(folder: string, context: Context): void {
-  if (existsSync(folder)) return;
-  mkdirSync(folder, { recursive: true });
-  context.note(`made the folder ${folder}`);
+/** Throws what writing this file would give after the work. A folder that is not there is made, and said so: it may be a slip. */
+function checkFile(file: string, context: Context): void {
+  const folder = path.dirname(file);
+  const isNew = !existsSync(folder);
+  checkPlace(file);
+  if (isNew) context.note(`made the folder ${folder}`);
 }
 
 function progressOf(run: StoredRun | Run): { epoch: number; eiters: number; bestRsum: number } {

@@ -1,9 +1,9 @@
 /** One process at a time makes a set of scenes; the others wait for it. */
-import { mkdirSync } from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Context } from "../../context.js";
 import { takeLock } from "../../lock.js";
+import { makeFolder } from "../../writing.js";
 import { writeError } from "./writeErrors.js";
 
 /** Runs `work` while holding `<folder>.lock`; waits for another live process, takes over from a dead one. */
@@ -27,7 +27,7 @@ export async function withLock(folder: string, context: Context, work: () => Pro
 
 function take(file: string): (() => void) | number {
   try {
-    mkdirSync(path.dirname(file), { recursive: true });
+    makeFolder(path.dirname(file));
     return takeLock(file);
   } catch (error) {
     throw writeError(error, path.dirname(file));
