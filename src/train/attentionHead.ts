@@ -74,9 +74,10 @@ export function* attentionHead(
     for (let k = 0; k < images.length; k++) {
       for (let first = 0; first < pairs.length; first += atOnce) {
         const some = pairs.slice(first, first + atOnce);
+        const places = Math.min(roundedUp(some.length), atOnce);
         const scored = record([images[k] as tf.Tensor, matched[k] as tf.Tensor], (regions, tokens) =>
           tf.mul(
-            weightedScores(regions as tf.Tensor3D, tokens as tf.Tensor3D, words, some, options),
+            weightedScores(regions as tf.Tensor3D, tokens as tf.Tensor3D, words, some, places, options),
             learned ? (weights[k] as tf.Variable) : tf.ones([1]),
           ),
         );
@@ -106,24 +107,34 @@ function pairsAtOnce({ shape: [, regions, width] }: tf.Tensor3D, { shape: [, tok
   return Math.max(8, Math.floor(pairFloats / (4 * (regions + tokens) * width)));
 }
 
-/** sum over pairs of factor times score, [1]. */
+/**
+ * Places for so many pairs, at most an eighth of them (or 3) left over. Batches differ in their number of pairs, and a compiled formula
+ * is compiled anew for every new shape, which takes longer than it runs: few numbers are in use.
+ */
+export function roundedUp(pairs: number): number {
+  const unit = 2 ** Math.max(2, Math.ceil(Math.log2(pairs)) - 3);
+  return unit * Math.ceil(pairs / unit);
+}
+
+/** sum over pairs of factor times score, [1]; places beyond the pairs are scored as the first pair and left out of the sum. */
 function weightedScores(
   regions: tf.Tensor3D,
   tokens: tf.Tensor3D,
   words: tf.Tensor2D,
   pairs: { row: number; column: number; factor: number }[],
+  places: number,
   options: ScoreOptions,
 ): tf.Tensor {
-  const row = tf.tensor1d(
-    pairs.map((pair) => pair.row),
-    "int32",
-  );
-  const column = tf.tensor1d(
-    pairs.map((pair) => pair.column),
-    "int32",
-  );
+  const placed = Array.from({ length: places }, (_, p) => pairs[p] ?? pairs[0]!);
+  const [row, column] = (["row", "column"] as const).map((side) =>
+    tf.tensor1d(
+      placed.map((pair) => pair[side]),
+      "int32",
+    ),
+  ) as [tf.Tensor1D, tf.Tensor1D];
   const scores = pairScores(tf.gather(regions, row), tf.gather(tokens, column), tf.gather(words, column), options);
-  return tf.sum(tf.mul(scores, tf.tensor1d(pairs.map((pair) => pair.factor))), 0, true);
+  const factors = tf.tensor1d(pairs.map(({ factor }) => factor));
+  return tf.sum(tf.mul(tf.slice(scores, 0, pairs.length), factors), 0, true);
 }
 
 /** Scores all pairs of the batch, mines the thresholds scale after scale, and finds the loss and its gradient. */
