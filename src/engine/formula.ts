@@ -30,7 +30,8 @@ export interface Maths<T> {
 
 export type Formula = <T>(maths: Maths<T>, ...inputs: T[]) => T[];
 
-const eager: Maths<tf.Tensor> = {
+/** Op by op, on any engine. */
+export const eagerMaths: Maths<tf.Tensor> = {
   add: (a, b) => tf.add(a, b),
   sub: (a, b) => tf.sub(a, b),
   mul: (a, b) => tf.mul(a, b),
@@ -67,6 +68,6 @@ export function formula(name: string, write: Formula): (...inputs: tf.Tensor[]) 
     const native = nativeOps();
     if (native?.compiles === true && inputs.some(({ size }) => size >= leastSize))
       return native.run(name, write, inputs);
-    return tf.tidy(() => write(eager, ...inputs));
+    return tf.tidy(() => write(eagerMaths, ...inputs));
   };
 }

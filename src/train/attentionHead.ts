@@ -112,7 +112,7 @@ function pairsAtOnce({ shape: [, regions, width] }: tf.Tensor3D, { shape: [, tok
  * is compiled anew for every new shape, which takes longer than it runs: few numbers are in use.
  */
 export function roundedUp(pairs: number): number {
-  const unit = 2 ** Math.max(2, Math.ceil(Math.log2(pairs)) - 3);
+  const unit = 2 ** Math.max(2, Math.ceil(Math.log2(pairs)) - 4);
   return unit * Math.ceil(pairs / unit);
 }
 

@@ -32,7 +32,8 @@ import type { NativeOps } from "../../src/engine/native/ops.js";
 import { refusal } from "../../src/engine/refusals.js";
 import { surroundings } from "../../src/engine/surroundings.js";
 import { AmsError } from "../../src/errors.js";
-import { compileFrom, formula } from "../../src/engine/formula.js";
+import { compileFrom, eagerMaths, formula, type Formula, type Maths } from "../../src/engine/formula.js";
+import { compilerProof, compilerProofInput, isProved } from "../../src/engine/native/proof.js";
 import { seededDropout } from "../../src/model/dropout.js";
 import { nativeHere } from "./setup.js";
 
@@ -247,6 +248,21 @@ describe("the native engine", { skip: refusal("native")?.found }, () => {
       }
     }, AmsError);
     tf.dispose([x, y]);
+  });
+
+  test("compiles formulas only where the compiler gets all that they are written in right", () => {
+    type Wrong<T> = Record<string, (...inputs: unknown[]) => T>;
+    const results = (write: Formula): tf.Tensor[] => write(eagerMaths, tf.tensor2d(compilerProofInput));
+    assert.ok(tf.tidy(() => isProved(results(compilerProof))));
+    for (const op of Object.keys(eagerMaths) as (keyof Maths<tf.Tensor>)[]) {
+      const bent: Formula = (m, x) => {
+        const wrong = (...inputs: unknown[]): typeof x =>
+          m.mul((m as unknown as Wrong<typeof x>)[op]!(...inputs), 1.001);
+        return compilerProof({ ...m, [op]: wrong }, x);
+      };
+      assert.ok(!tf.tidy(() => isProved(results(bent))), op);
+    }
+    assert.ok(!isProved([]));
   });
 
   test("runs any TensorFlow op by name", () => {
