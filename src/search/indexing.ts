@@ -322,13 +322,13 @@ async function* encoded(
     signal.throwIfAborted();
     const start = performance.now();
     const { vectors, features } = encodeBlock(model, pixels, part.length, precision);
+    const seconds = (performance.now() - start) / 1000;
     const reasons = new Map(bad.map((image) => [image.index, describeBad(image)]));
     for (const [i, item] of part.entries()) {
       const reason = reasons.get(i);
       const kept = features[i];
       yield { item, vector: vectors[i]!, ...(reason === undefined ? {} : { bad: reason }), ...(kept === undefined ? {} : { features: kept }) }; // prettier-ignore
     }
-    const seconds = (performance.now() - start) / 1000;
     if (seconds < blockSeconds / 2) block = Math.min(64, 2 * block);
     else if (seconds > blockSeconds) block = Math.max(1, block >> 1);
     await breathe();

@@ -1,6 +1,6 @@
 /** A training on batches of random numbers: no data set, no tokenizer, every step the same work. */
 import type { Batch } from "../../src/data/batches.js";
-import type { Dataset } from "../../src/data/dataset.js";
+import type { Dataset, Item } from "../../src/data/dataset.js";
 import type { Tokenizer } from "../../src/data/tokens.js";
 import { sizes, type ModelConfig } from "../../src/model/config.js";
 import type { Model } from "../../src/model/ams.js";
@@ -13,13 +13,27 @@ import { prepare, type Training } from "../../src/train/training.js";
 /** The small size with few words: what the tests need of it is its encoders. */
 export const smallSize: ModelConfig = { ...sizes.small, text: { ...sizes.small.text, vocabulary: 2000 } };
 
-const noTokenizer: Tokenizer = {
+/** Of the captions the batches' ids are random numbers; labels ask where their words are. */
+const spansOnly: Tokenizer = {
   vocabularySize: 0,
   words: [],
-  encode: () => {
-    throw new Error("the batches are made of numbers");
-  },
+  encode: () => ({
+    ids: new Int32Array(),
+    mask: new Int32Array(),
+    pieces: [],
+    spans: [null, [0, 1], [2, 5], null],
+    truncated: false,
+  }),
 };
+
+/** What labels are made of: a dog in the left half of every picture, named by its caption. */
+const labelled: Item[] = Array.from({ length: 4 }, (_, i) => ({
+  id: String(i),
+  image: `${String(i)}.png`,
+  captions: [{ text: "a dog", phrases: [{ start: 0, end: 5, objects: [0] }] }],
+  objects: [{ label: "dog", box: { x: 0, y: 0, width: 0.5, height: 1 } }],
+  place: "beach",
+}));
 
 /** A training at its start, of the published recipe or another, with a model of random weights that has the recipe's head. */
 export function trainingOfNumbers(config: ModelConfig, name = "ams-published"): Training {
@@ -30,11 +44,13 @@ export function trainingOfNumbers(config: ModelConfig, name = "ams-published"): 
     thresholds: { mined: 0, safe: 0 },
     quirks: recipe.quirks,
     recipe: recipe.name,
-    tokenizer: noTokenizer,
+    tokenizer: spansOnly,
   };
   const dataset: Dataset = { name: "numbers", root: "", fingerprint: "", splits: {} };
-  return prepare(shapeModel(model, recipe.head, recipe.name), recipe, [], 1000, dataset, {});
+  return prepare(shapeModel(model, recipe.head, recipe.name), recipe, labelled, 1000, dataset, {});
 }
+
+const whole = { left: 0, top: 0, width: 1, height: 1 };
 
 export function batchOfNumbers({ image, text, maxLength }: ModelConfig, size: number, seed: number): Batch {
   const random = new Random(seed);
@@ -43,7 +59,7 @@ export function batchOfNumbers({ image, text, maxLength }: ModelConfig, size: nu
     ids: Int32Array.from({ length: size * maxLength }, () => 1 + random.int(text.vocabulary - 1)),
     mask: new Int32Array(size * maxLength).fill(1),
     pairs: Array.from({ length: size }, (_, item) => ({ item, caption: 0 })),
-    crops: [],
+    crops: Array.from({ length: size }, () => ({ ...whole, flip: false, imageWidth: 1, imageHeight: 1 })),
     skipped: [],
   };
 }
