@@ -137,7 +137,8 @@ export function readRegions(images: string[], { count, width }: RegionSize): Pre
 /** The data are not what the model looks at. */
 class OtherInputError extends AmsError {}
 
-function readRegion(image: string, { count, width }: RegionSize, into: Float32Array, offset: number): void {
+/** The file and row of an image's features. */
+function regionOf(image: string, { count, width }: RegionSize): { rows: NpyRows; row: number } {
   const [, file, row] = /^(.*\.npy)#(\d+)$/.exec(image) ?? [];
   if (file === undefined) {
     throw new OtherInputError("the model looks at region features, and this is a picture", {
@@ -153,8 +154,13 @@ function readRegion(image: string, { count, width }: RegionSize, into: Float32Ar
   if (Number(row) >= images) {
     throw new AmsError(`the file has only ${images} rows`, { where: image, hint: "put the whole file back" });
   }
-  rows.read(Number(row), into, offset);
-  if (!into.subarray(offset, offset + count * width).every(Number.isFinite)) {
+  return { rows, row: Number(row) };
+}
+
+function readRegion(image: string, size: RegionSize, into: Float32Array, offset: number): void {
+  const { rows, row } = regionOf(image, size);
+  rows.read(row, into, offset);
+  if (!into.subarray(offset, offset + size.count * size.width).every(Number.isFinite)) {
     throw new AmsError("a feature is no number", { where: image, hint: "compute the features again" });
   }
 }
@@ -200,8 +206,22 @@ export function refuseRegions(images: string[]): void {
   const features = images.find((image) => featuresFile(image) !== undefined);
   const file = features === undefined ? undefined : featuresFile(features);
   if (features === undefined || file === undefined) return;
-  throw new AmsError("the data are region features, and the model looks at pictures", {
+  throw new OtherInputError("the data are region features, and the model looks at pictures", {
     where: features,
     hint: buildHint(file),
   });
+}
+
+/**
+ * For before the work: throws an AmsError where the first item is not what a model looks at, pictures (a number, their side) or region
+ * features of a size. What cannot be read is left for when it is.
+ */
+export function checkInput([first]: readonly Item[], input: number | RegionSize): void {
+  if (first === undefined) return;
+  try {
+    if (typeof input === "number") refuseRegions([first.image]);
+    else regionOf(first.image, input);
+  } catch (error) {
+    if (error instanceof OtherInputError) throw error;
+  }
 }

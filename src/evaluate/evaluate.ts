@@ -3,9 +3,10 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { Context } from "../context.js";
 import { badImageError, describeBad } from "../data/batches.js";
 import type { Dataset, Item } from "../data/dataset.js";
+import { checkInput } from "../data/regionFeatures.js";
 import { AmsError } from "../errors.js";
 import { encodeImages, encodeUnprojected, foldOf, scaleWeights, type Model } from "../model/ams.js";
-import { regions } from "../model/config.js";
+import { inputOf, regions } from "../model/config.js";
 import { captionFeatures, imageEncoder, tokenise, type OnBad, type Tokens } from "./encode.js";
 import { makeEvaluation, type Evaluation } from "./evaluation.js";
 import { partsOf } from "./folds.js";
@@ -66,6 +67,7 @@ export async function evaluate(
   const pooled = options.pooled === true || model.config.head?.score === "pooled";
   if (options.pooled !== true && pooled) noteIdle(model, options, context);
   const items = chosenItems(dataset, split, options);
+  checkInput(items, inputOf(model.config));
   const owner = Int32Array.from(items.flatMap((item, i) => item.captions.map(() => i)));
   const texts = items.flatMap((item) => item.captions.map(({ text }) => text));
   if (texts.length === 0) {

@@ -4,6 +4,7 @@ import path from "node:path";
 import { breathe, type Context } from "../context.js";
 import { batches } from "../data/batches.js";
 import type { Dataset, Item } from "../data/dataset.js";
+import { checkInput } from "../data/regionFeatures.js";
 import type { MimeBundle } from "../display.js";
 import { displaySymbol } from "../display.js";
 import { AmsError, asTyped } from "../errors.js";
@@ -334,14 +335,18 @@ function keepSteps(keep: () => void, context: Context): void {
   }
 }
 
-/** What a training is to do on the data. Throws an AmsError for options that exclude each other and for data that do not suffice. */
+/**
+ * What a training is to do on the data. Throws an AmsError for options that exclude each other, and for data that do not suffice or that
+ * the model cannot look at.
+ */
 function intended(
-  model: Pick<Model, "recipe" | "quirks">,
+  model: Pick<Model, "config" | "recipe" | "quirks">,
   dataset: Dataset,
   options: TrainOptions,
 ): { recipe: Recipe; items: Item[]; stepsPerEpoch: number } {
   const recipe = effectiveRecipe(model, options);
   const items = splitItems(dataset, options.split ?? "train");
+  checkInput(items, inputOf(model.config));
   const pairsPerEpoch = recipe.sampling === "images" ? items.length : items.reduce((n, i) => n + i.captions.length, 0);
   const stepsPerEpoch = Math.floor(pairsPerEpoch / recipe.batchSize);
   if (stepsPerEpoch === 0) {

@@ -15,10 +15,14 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
 import * as tf from "@tensorflow/tfjs-core";
+import { checkOptions } from "../../src/commands/parse.js";
+import { createSession, type Session } from "../../src/commands/session.js";
+import { trainCommand } from "../../src/commands/verbs/train.js";
 import { silentContext } from "../../src/context.js";
 import { closeRegionFeatures, openRegionFeatures, readRegions } from "../../src/data/regionFeatures.js";
 import type { Displayable } from "../../src/display.js";
 import { startEngine } from "../../src/engine/index.js";
+import { evaluate } from "../../src/evaluate/index.js";
 import { writeNpy } from "../../src/evaluate/npy.js";
 import { createApi, displaySymbol } from "../../src/index.js";
 import { encodeCaptions, encodeImages } from "../../src/model/ams.js";
@@ -27,8 +31,10 @@ import { runChain } from "../../src/model/chain.js";
 import { recurrentLayers } from "../../src/model/gru.js";
 import { wordsOf } from "../../src/model/regionModel.js";
 import { Random } from "../../src/random.js";
+import { packageRoot } from "../../src/paths.js";
 import { checkpointsIn } from "../../src/train/checkpoint.js";
 import { recipeOf } from "../../src/train/recipe.js";
+import { checkIntended } from "../../src/train/trainer.js";
 import { fixture } from "../fixtures.js";
 import { largestDifference } from "../golden.js";
 
@@ -332,5 +338,41 @@ describe("a model of region features", () => {
     for (const name of ["pictures", "other-size"]) assert.ok(!existsSync(path.join(home, "runs", name)));
     await api.build({ regions: "4x6", recipe: "naaf", embed: 8, measure: false });
     await assert.rejects(api.plot("attention", { split: "test" }), (error: Error) => /region|picture|image/.test(error.message)); // prettier-ignore
+  });
+
+  test("and one of pictures refuse each other's data before anything is made of them", async () => {
+    const features = await openRegionFeatures(folder);
+    const image = path.join(home, "nowhere.png"); // not even looked for
+    const items = [1, 2, 3, 4].map((n) => ({ id: String(n), image, captions: [{ text: "a dog" }] }));
+    const pictures = { ...features, name: "pictures", root: home, splits: { train: items, test: items } };
+    const vocabulary = path.join(packageRoot(), "assets", "scenes-vocab.txt");
+    const ofPictures = await buildModel({ size: "tiny", vocabulary });
+    const ofFeatures = await buildModel({
+      regions: { count: regions, width },
+      recipe: recipeOf("naaf"),
+      embed: 8,
+      words: wordsOf(["a dog", "a dog", "a dog", "a dog"]),
+    });
+    const refusals = [
+      [ofPictures, features, /the data are region features, and the model looks at pictures/],
+      [ofFeatures, pictures, /the model looks at region features, and this is a picture/],
+    ] as const;
+    const kept = path.join(home, "scoring-of-refused");
+    for (const [model, data, message] of refusals) {
+      assert.throws(() => checkIntended(model, data, { batchSize: 4 }), message);
+      const keep = { folder: kept, fresh: false, resume: false, finished: () => undefined };
+      await assert.rejects(evaluate(model, data, { split: "test", keep }, silentContext), message);
+      assert.ok(!existsSync(kept), "nothing of an evaluation was begun");
+    }
+    // Without a model none is loaded or drawn for such data.
+    for (const size of [undefined, "tiny"] as const) {
+      const session: Session = { ...createSession(home), dataset: features };
+      const given = checkOptions(trainCommand, { size, batchSize: 4 });
+      const notes: string[] = [];
+      const context = { ...silentContext, note: (line: string) => notes.push(line) };
+      await assert.rejects(trainCommand.run(given as never, context, session), refusals[0][2]);
+      assert.equal(session.model, undefined);
+      assert.ok(!notes.some((line) => /pretrained/.test(line)), notes.join());
+    }
   });
 });

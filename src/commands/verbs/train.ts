@@ -5,6 +5,7 @@ import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 import type { Context } from "../../context.js";
 import type { Dataset, Opened } from "../../data/dataset.js";
+import { refuseRegions } from "../../data/regionFeatures.js";
 import { AmsError } from "../../errors.js";
 import type { Model } from "../../model/ams.js";
 import { ofSize, type ModelConfig } from "../../model/config.js";
@@ -356,6 +357,8 @@ async function startingModel(
     return ofThatSize(await wantModel({ checkpoint, model }, context, session), checkpoint ?? "model");
   }
   if (size === undefined && session.model !== undefined) return session.model;
+  // Every model that is made here looks at pictures.
+  refuseRegions(Object.values(dataset.splits).flatMap(([first]) => first?.image ?? []));
   if (size === undefined && ofPhotographs(dataset)) return publishedStart(dataset, seed, context);
   if (size === undefined && recipe !== "scenes-pretrain" && shippedModels().includes(encoders)) {
     context.note(`starting from the pretrained encoders ${encoders} (--size starts from random weights)`);
