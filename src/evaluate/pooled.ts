@@ -30,10 +30,14 @@ export async function imageVectors(
   });
 }
 
-/** Pooled vectors of tokenised captions -> [captions, scales * E]. */
+/**
+ * Pooled vectors of tokenised captions -> [captions, scales * E]. Captions of like length are encoded together: a block is as long as
+ * its longest.
+ */
 export async function captionVectors(model: Model, tokens: Tokens, context: Context): Promise<tf.Tensor2D> {
-  return inBlocks("encoding captions", tokens.lengths.length, context, (start, end) => {
-    const captions = Int32Array.from({ length: end - start }, (_, i) => start + i);
+  const order = Int32Array.from(tokens.lengths.keys()).sort((a, b) => tokens.lengths[a]! - tokens.lengths[b]!);
+  const sorted = await inBlocks("encoding captions", order.length, context, (start, end) => {
+    const captions = order.subarray(start, end);
     return tf.tidy(() => {
       const features = captionFeatures(model, tokens, captions);
       const words = features[0]?.shape[1] ?? 0;
@@ -42,6 +46,11 @@ export async function captionVectors(model: Model, tokens: Tokens, context: Cont
       return joinScales(features.map((scale) => pool(scale, tf.tensor2d(mask))));
     });
   });
+  const places = new Int32Array(order.length);
+  order.forEach((caption, place) => (places[caption] = place));
+  const vectors = tf.tidy(() => tf.gather(sorted, tf.tensor1d(places, "int32")));
+  sorted.dispose();
+  return vectors;
 }
 
 async function inBlocks(

@@ -8,7 +8,9 @@ import { closeImageWorkers } from "../../src/data/imagePool.js";
 import { displaySymbol } from "../../src/display.js";
 import { startEngine } from "../../src/engine/index.js";
 import { AmsError } from "../../src/errors.js";
+import { tokenise } from "../../src/evaluate/encode.js";
 import { evaluate, evaluateScores, recalls } from "../../src/evaluate/index.js";
+import { captionVectors } from "../../src/evaluate/pooled.js";
 import { allScores } from "../../src/match/attentionScore.js";
 import { encodeCaptions, encodeImages, scaleWeights, type Model } from "../../src/model/ams.js";
 import { shapeModel } from "../../src/model/head.js";
@@ -123,6 +125,24 @@ describe("evaluate", () => {
     await evaluate(model, sample.dataset, {}, silentContext);
     await evaluate(model, sample.dataset, { pooled: true }, silentContext);
     assert.equal(tf.memory().numTensors, tensors);
+  });
+
+  test("gives every caption its own vector, whatever is encoded with it and in whichever order", async () => {
+    for (const padWords of [true, false]) {
+      const model = await sample.model({ padWords });
+      const { maxLength } = model.config;
+      // More than a block of them, and no two neighbours of one length.
+      const words = ["a", "dog", "on", "the", "big", "red", "car"];
+      const texts = Array.from({ length: 70 }, (_, c) => words.slice(0, 1 + ((3 * c) % 7)).join(" "));
+      const vectors = await captionVectors(model, tokenise(model.tokenizer, texts, maxLength), silentContext);
+      for (const c of [0, 1, 2, 40, 69]) {
+        const alone = await captionVectors(model, tokenise(model.tokenizer, [texts[c]!], maxLength), silentContext);
+        const difference = tf.max(tf.abs(tf.sub(tf.slice(vectors, [c, 0], [1, -1]), alone))).dataSync()[0]!;
+        assert.ok(difference < 1e-5, `caption ${String(c)} is off by ${String(difference)}`);
+      }
+      const [first, second] = [0, 1].map((c) => tf.slice(vectors, [c, 0], [1, -1]));
+      assert.ok(tf.max(tf.abs(tf.sub(first!, second!))).dataSync()[0]! > 1e-3);
+    }
   });
 
   test("says which splits there are, and that a split is empty", async () => {
