@@ -285,8 +285,14 @@ export function createBinding(tensorflow: TensorFlow, { threads }: BindingOption
     const op = tf.TFE_NewOp(context, name, status) as Pointer;
     check(name);
     try {
-      if (instead !== undefined) tf.TFE_OpSetDevice(op, instead, status);
-      for (const id of inputs) tf.TFE_OpAddInput(op, handleOf(id, name), status);
+      if (instead !== undefined) {
+        tf.TFE_OpSetDevice(op, instead, status);
+        check(name);
+      }
+      for (const id of inputs) {
+        tf.TFE_OpAddInput(op, handleOf(id, name), status);
+        check(name);
+      }
       for (const attribute of attributes) setAttribute(op, attribute);
       if (outputs > results.length) results = new BigUint64Array(outputs);
       resultCount[0] = outputs;
