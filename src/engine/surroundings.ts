@@ -13,7 +13,7 @@ export interface NvidiaGpu {
 export interface Nvidia {
   /** Version of the kernel driver, e.g. "550.54.15"; undefined when nothing tells it. */
   driver?: string;
-  /** What `nvidia-smi` lists; undefined where it is missing or fails. */
+  /** What `nvidia-smi` lists of the GPUs that CUDA shows to this process; undefined where it is missing or fails. */
   gpus?: NvidiaGpu[];
 }
 
@@ -67,8 +67,11 @@ function lookForNvidia(): Nvidia | undefined {
   return driver === undefined ? {} : { driver };
 }
 
-/** `nvidia-smi --query-gpu=name,memory.total,driver_version,compute_cap --format=csv,noheader,nounits`, a line per GPU. */
-export function parseNvidiaSmi(text: string): Nvidia {
+/**
+ * `nvidia-smi --query-gpu=name,memory.total,driver_version,compute_cap --format=csv,noheader,nounits`, a line per GPU -> the driver, and
+ * of the GPUs those that CUDA shows to a process of this environment.
+ */
+export function parseNvidiaSmi(text: string, { CUDA_VISIBLE_DEVICES: visible } = process.env): Nvidia {
   const rows = text
     .split("\n")
     .map((line) => line.split(",").map((field) => field.trim()))
@@ -79,7 +82,19 @@ export function parseNvidiaSmi(text: string): Nvidia {
     megabytes: Number(memory),
     ...(compute !== undefined && { compute: Number(compute) }),
   }));
-  return { ...(driver !== undefined && { driver }), gpus };
+  return { ...(driver !== undefined && { driver }), gpus: visibleGpus(gpus, visible) };
+}
+
+/**
+ * The GPUs that CUDA_VISIBLE_DEVICES leaves, in its order: their numbers, up to the first that there is not. All of them, when it is not
+ * set or names them otherwise (by UUID). Of different cards CUDA counts the fastest first unless CUDA_DEVICE_ORDER is PCI_BUS_ID.
+ */
+function visibleGpus(gpus: NvidiaGpu[], visible: string | undefined): NvidiaGpu[] {
+  const numbers = visible?.split(",").map((word) => word.trim());
+  if (numbers?.every((number) => /^(-?\d+)?$/.test(number)) !== true) return gpus;
+  const found = numbers.map((number) => (number === "" ? undefined : gpus[Number(number)]));
+  const end = found.indexOf(undefined);
+  return found.slice(0, end < 0 ? found.length : end).filter((gpu) => gpu !== undefined);
 }
 
 /** /proc/driver/nvidia/version -> e.g. "550.54.15". */

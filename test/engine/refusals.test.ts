@@ -227,7 +227,7 @@ describe("an installation is refused before anything is fetched", () => {
 describe("what the machine tells", () => {
   test("nvidia-smi's answer, of new and of old drivers", () => {
     assert.deepEqual(
-      parseNvidiaSmi("NVIDIA H100 80GB HBM3, 81559, 570.86.10, 9.0\nNVIDIA L4, 23034, 570.86.10, 8.9\n"),
+      parseNvidiaSmi("NVIDIA H100 80GB HBM3, 81559, 570.86.10, 9.0\nNVIDIA L4, 23034, 570.86.10, 8.9\n", {}),
       {
         driver: "570.86.10",
         gpus: [
@@ -236,8 +236,34 @@ describe("what the machine tells", () => {
         ],
       },
     );
-    assert.deepEqual(parseNvidiaSmi("Tesla K80, 11441, 470.256.02\n").gpus, [{ name: "Tesla K80", megabytes: 11441 }]);
-    assert.deepEqual(parseNvidiaSmi("No devices were found\n"), { gpus: [] });
+    assert.deepEqual(parseNvidiaSmi("Tesla K80, 11441, 470.256.02\n", {}).gpus, [
+      { name: "Tesla K80", megabytes: 11441 },
+    ]);
+    assert.deepEqual(parseNvidiaSmi("No devices were found\n", {}), { gpus: [] });
+  });
+
+  test("only the GPUs that CUDA_VISIBLE_DEVICES leaves, in its order", () => {
+    const text = ["A", "B", "C"].map((name) => `${name}, 23034, 570.86.10, 8.9\n`).join("");
+    const left = (visible?: string): string | undefined =>
+      parseNvidiaSmi(text, { CUDA_VISIBLE_DEVICES: visible })
+        .gpus?.map(({ name }) => name)
+        .join("");
+    assert.equal(left(), "ABC");
+    assert.equal(left("1"), "B");
+    assert.equal(left("2, 0"), "CA");
+    assert.equal(left("1,7,0"), "B"); // what comes after a number that there is not does not count, as CUDA reads it
+    for (const none of ["", "-1"]) assert.equal(left(none), "");
+    assert.equal(left("GPU-8932f937-d72c-4106-c12f-20bd9faed9f6"), "ABC");
+    const before = process.env["CUDA_VISIBLE_DEVICES"];
+    try {
+      process.env["CUDA_VISIBLE_DEVICES"] = "";
+      const nvidia = parseNvidiaSmi(text);
+      assert.deepEqual(nvidia, { driver: "570.86.10", gpus: [] });
+      assert.match(refusal("gpu", { ...linux, nvidia })?.hint ?? "", /check CUDA_VISIBLE_DEVICES/);
+    } finally {
+      if (before === undefined) Reflect.deleteProperty(process.env, "CUDA_VISIBLE_DEVICES");
+      else process.env["CUDA_VISIBLE_DEVICES"] = before;
+    }
   });
 
   test("the kernel module's version", () => {
