@@ -128,3 +128,11 @@ async function makeTokenizer(words: string[]): Promise<Tokenizer> {
 
   return { vocabularySize: words.length, words, encode };
 }
+
+/**
+ * Tokens per caption in a block of captions whose pads do not count: its longest, rounded up to a multiple of four. What does not
+ * count changes nothing, and an engine that compiles for every new shape meets few of them.
+ */
+export function blockLength(longest: number, maxLength: number): number {
+  return Math.min(4 * Math.ceil(longest / 4), maxLength);
+}

@@ -66,8 +66,8 @@ export function compileFrom(size: number): number {
 export function formula(name: string, write: Formula): (...inputs: tf.Tensor[]) => tf.Tensor[] {
   return (...inputs) => {
     const native = nativeOps();
-    if (native?.compiles === true && inputs.some(({ size }) => size >= leastSize))
-      return native.run(name, write, inputs);
-    return tf.tidy(() => write(eagerMaths, ...inputs));
+    const compiles = native?.compiles === true && inputs.some(({ size }) => size >= leastSize);
+    const compiled = compiles ? native.run(name, write, inputs) : undefined;
+    return compiled ?? tf.tidy(() => write(eagerMaths, ...inputs));
   };
 }

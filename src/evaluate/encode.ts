@@ -3,7 +3,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { loadPixels, loadReadable } from "../data/batches.js";
 import type { Item } from "../data/dataset.js";
 import type { BadImage } from "../data/imageWorker.js";
-import type { Tokenizer } from "../data/tokens.js";
+import { blockLength, type Tokenizer } from "../data/tokens.js";
 import { encodeCaptions, encodeImages, imageInput, type Model } from "../model/ams.js";
 import { inputOf } from "../model/config.js";
 
@@ -33,10 +33,13 @@ export function tokenise(tokenizer: Tokenizer, texts: readonly string[], maxLeng
   return { ids, mask, lengths, maxLength, truncated };
 }
 
-/** Features of chosen captions, per scale [n, W, E]; W is the longest of them where pads do not count, else all tokens. */
+/** Features of chosen captions, per scale [n, W, E]; W is that of the longest, or a few more, where pads do not count, else all tokens. */
 export function captionFeatures(model: Model, tokens: Tokens, captions: Int32Array): tf.Tensor3D[] {
   const words = model.quirks.padWords
-    ? captions.reduce((most, c) => Math.max(most, tokens.lengths[c]!), 1)
+    ? blockLength(
+        captions.reduce((most, c) => Math.max(most, tokens.lengths[c]!), 1),
+        tokens.maxLength,
+      )
     : tokens.maxLength;
   const rows = (values: Int32Array): tf.Tensor2D => {
     const chosen = new Int32Array(captions.length * words);

@@ -70,11 +70,11 @@ export function* attentionHead(
   };
   let complete = false;
   try {
-    const atOnce = pairsAtOnce(images[0] as tf.Tensor3D, matched[0] as tf.Tensor3D);
+    const blocks = pairBlocks(pairs.length, pairsAtOnce(images[0] as tf.Tensor3D, matched[0] as tf.Tensor3D));
     for (let k = 0; k < images.length; k++) {
-      for (let first = 0; first < pairs.length; first += atOnce) {
-        const some = pairs.slice(first, first + atOnce);
-        const places = Math.min(roundedUp(some.length), atOnce);
+      let first = 0;
+      for (const places of blocks) {
+        const some = pairs.slice(first, (first += places));
         const scored = record([images[k] as tf.Tensor, matched[k] as tf.Tensor], (regions, tokens) =>
           tf.mul(
             weightedScores(regions as tf.Tensor3D, tokens as tf.Tensor3D, words, some, places, options),
@@ -99,21 +99,27 @@ export function* attentionHead(
   }
 }
 
-/** Floats in the arrays of the pairs that are scored with a gradient at once, about: half a gigabyte. */
-export const pairFloats = 2 ** 27;
+/** Floats in the arrays of the pairs that are scored with a gradient at once, at most: half a gigabyte. */
+const pairFloats = 2 ** 27;
 
-/** How many pairs are scored with a gradient at once. */
+/** How many pairs are scored with a gradient at once, at most: a power of two. */
 function pairsAtOnce({ shape: [, regions, width] }: tf.Tensor3D, { shape: [, tokens] }: tf.Tensor3D): number {
-  return Math.max(8, Math.floor(pairFloats / (4 * (regions + tokens) * width)));
+  const fit = pairFloats / (4 * (regions + tokens) * width);
+  return 2 ** Math.floor(Math.log2(Math.min(128, Math.max(8, fit))));
 }
 
 /**
- * Places for so many pairs, at most an eighth of them (or 3) left over. Batches differ in their number of pairs, and a compiled formula
- * is compiled anew for every new shape, which takes longer than it runs: few numbers are in use.
+ * Blocks that hold so many pairs, each with a power of two of places, from 4 to `most`, at most a third of all places to spare. Batches
+ * differ in their number of pairs, and a compiled formula is compiled anew for every new shape, which takes longer than it runs and memory
+ * for good: few are in use.
  */
-export function roundedUp(pairs: number): number {
-  const unit = 2 ** Math.max(2, Math.ceil(Math.log2(pairs)) - 4);
-  return unit * Math.ceil(pairs / unit);
+export function pairBlocks(pairs: number, most: number): number[] {
+  const blocks: number[] = [];
+  for (let left = pairs; left > 0; left -= blocks.at(-1)!) {
+    const above = Math.max(4, 2 ** Math.ceil(Math.log2(left)));
+    blocks.push(Math.min(above > 4 && left <= 0.75 * above ? above / 2 : above, most));
+  }
+  return blocks;
 }
 
 /** sum over pairs of factor times score, [1]; places beyond the pairs are scored as the first pair and left out of the sum. */

@@ -1,5 +1,6 @@
 /** The features of a batch: both encoders over all of it or a part, with or without what their gradient needs. */
 import * as tf from "@tensorflow/tfjs-core";
+import { blockLength } from "../data/tokens.js";
 import { withPrecision, type Precision } from "../engine/matrixProduct.js";
 import { captionChain, imageChain, imageInput, patchGrid } from "../model/ams.js";
 import { runChain, traceChain, type Chain, type Trace } from "../model/chain.js";
@@ -39,7 +40,9 @@ export function batchInputs({ model, batch, stepSeed, keepPatches }: ObjectiveIn
   const { config, quirks } = model;
   const size = batch.pairs.length;
   // Where pads do not count, columns that hold nothing but pads can be cut off: the result is the same.
-  const length = quirks.padWords ? longest(batch.mask, size, config.maxLength) : config.maxLength;
+  const length = quirks.padWords
+    ? blockLength(longest(batch.mask, size, config.maxLength), config.maxLength)
+    : config.maxLength;
   const columns = (values: Int32Array): tf.Tensor2D =>
     tf.tidy(() => tf.slice(tf.tensor2d(values, [size, config.maxLength], "int32"), [0, 0], [size, length]));
   const [ids, mask] = [columns(batch.ids), columns(batch.mask)];

@@ -28,7 +28,7 @@ import {
 import type { NativeBackend } from "../../src/engine/native/backend.js";
 import { configProto } from "../../src/engine/native/binding.js";
 import { findLibraries, nativeFolder, recordName } from "../../src/engine/native/files.js";
-import type { NativeOps } from "../../src/engine/native/ops.js";
+import { createNativeOps, type NativeOps } from "../../src/engine/native/ops.js";
 import { refusal } from "../../src/engine/refusals.js";
 import { surroundings } from "../../src/engine/surroundings.js";
 import { AmsError } from "../../src/errors.js";
@@ -265,6 +265,19 @@ describe("the native engine", { skip: refusal("native")?.found }, () => {
     assert.ok(!isProved([]));
   });
 
+  test("compiles a bounded number of shapes, which TensorFlow keeps for good", () => {
+    const few = createNativeOps(tf.backend() as NativeBackend, 2);
+    const twice: Formula = (m, x) => [m.mul(x, 2)];
+    const run = (size: number): number[] | undefined => {
+      const [result] = few.run("twice", twice, [tf.ones([size])]) ?? [];
+      return result && Array.from(result.dataSync());
+    };
+    tf.tidy(() => {
+      assert.deepEqual([run(1), run(2), run(3)], [[2], [2, 2], undefined]);
+      assert.deepEqual([run(2), few.compiled], [[2, 2], 2]);
+    });
+  });
+
   test("runs any TensorFlow op by name", () => {
     const a = tf.tensor3d([1, 2, 3, 4], [1, 2, 2]);
     const [product] = ops.executeOp(
@@ -299,6 +312,17 @@ describe("the native engine", { skip: refusal("native")?.found }, () => {
     const { binding } = tf.backend() as NativeBackend;
     assert.equal(binding.tensorFloat32(), false);
     await startEngine("native", { tf32: true });
+    assert.equal(binding.tensorFloat32(), true);
+    // Rounded products would fail the proof: it is made without.
+    const { tensorDataSync } = binding;
+    const during: boolean[] = [];
+    binding.tensorDataSync = (id) => {
+      during.push(binding.tensorFloat32());
+      return tensorDataSync(id);
+    };
+    await startEngine("native", { tf32: true });
+    binding.tensorDataSync = tensorDataSync;
+    assert.deepEqual(new Set(during), new Set([false]));
     assert.equal(binding.tensorFloat32(), true);
     await startEngine("native", { tf32: false });
     assert.equal(binding.tensorFloat32(), false);

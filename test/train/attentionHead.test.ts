@@ -7,7 +7,7 @@ import { pairScores } from "../../src/match/attentionScore.js";
 import { contrast } from "../../src/match/losses.js";
 import { parameter } from "../../src/model/parameters.js";
 import { finish } from "../../src/parts.js";
-import { attentionHead, roundedUp } from "../../src/train/attentionHead.js";
+import { attentionHead, pairBlocks } from "../../src/train/attentionHead.js";
 import { recipeOf } from "../../src/train/recipe.js";
 import { largestDifference, tinyModel } from "../golden.js";
 
@@ -19,17 +19,22 @@ describe("the loss over scores", () => {
     tf.disposeVariables();
   });
 
-  test("is differentiated at few numbers of pairs, at most an eighth above their own", () => {
-    const numbers = Array.from({ length: 1024 }, (_, i) => i + 1);
-    for (const pairs of numbers) {
-      const places = roundedUp(pairs);
-      assert.ok(places >= pairs && places - pairs <= Math.max(3, pairs / 8), `${String(pairs)}: ${String(places)}`);
+  test("is differentiated in blocks of few sizes, at most a third too large", () => {
+    const used = new Set<number>();
+    for (let pairs = 1; pairs <= 1024; pairs++) {
+      const blocks = pairBlocks(pairs, 128);
+      const places = blocks.reduce((sum, size) => sum + size, 0);
+      assert.ok(places >= pairs && places <= Math.max(4, 1.5 * pairs + 3), `${String(pairs)}: ${blocks.join(" ")}`);
+      assert.ok(places - blocks.at(-1)! < pairs, "no block is empty");
+      for (const size of blocks) used.add(size);
     }
-    assert.equal(new Set(numbers.filter((pairs) => pairs > 32 && pairs <= 96).map(roundedUp)).size, 12);
+    assert.deepEqual([...used].sort((a, b) => a - b), [4, 8, 16, 32, 64, 128]); // prettier-ignore
+    assert.deepEqual(pairBlocks(95, 128), [64, 32]);
+    assert.deepEqual(pairBlocks(95, 32), [32, 32, 32]);
   });
 
   test("has the gradient of all pairs, whatever their number is rounded up to", () => {
-    const [size, regions, words, width] = [5, 4, 3, 8]; // 25 pairs in 28 places
+    const [size, regions, words, width] = [5, 4, 3, 8]; // 25 pairs in 32 places
     const recipe = { ...recipeOf("ams-published"), loss: "contrast" as const };
     const model = tinyModel();
     const unit = (shape: [number, number, number], seed: number): tf.Tensor3D => {

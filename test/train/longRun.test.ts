@@ -2,8 +2,10 @@
 import assert from "node:assert/strict";
 import { before, test } from "node:test";
 import * as tf from "@tensorflow/tfjs-core";
+import { compileFrom } from "../../src/engine/formula.js";
 import { startEngine } from "../../src/engine/index.js";
 import type { NativeBackend } from "../../src/engine/native/backend.js";
+import { nativeOps } from "../../src/engine/start.js";
 import { sizes, type ModelConfig } from "../../src/model/config.js";
 import { recipes } from "../../src/train/recipe.js";
 import { trainStep } from "../../src/train/step.js";
@@ -64,6 +66,35 @@ test("200 steps leave the number of tensors and the process's memory as they wer
   const growth = (process.memoryUsage.rss() - resident) / 1e6;
   // A leak of a step's activations alone would be more than 100 MB by now; the heap breathes by some ten.
   assert.ok(growth < 60, `grew by ${growth.toFixed(0)} MB`);
+});
+
+test("captions of other lengths and other numbers of pairs come in few shapes, for each of which TensorFlow compiles", async (t) => {
+  const native = nativeOps();
+  if (native === undefined) {
+    t.skip("no TensorFlow");
+    return;
+  }
+  const before = compileFrom(0);
+  try {
+    const state = trainingOfNumbers(shallow, "scenes-contrast");
+    const step = async (n: number, longest: number): Promise<void> => {
+      const batch = batchOfNumbers(shallow, 8, n);
+      const { maxLength } = shallow;
+      // Each caption has a length of its own, up to the longest.
+      batch.mask = batch.mask.map((_, i) => Number(i % maxLength < longest - (Math.floor(i / maxLength) % 3)));
+      await trainStep(state, batch, "run", { signal: never });
+    };
+    for (const longest of [5, 12]) await step(longest, longest);
+    const atFirst = native.compiled;
+    for (let n = 0; n < 4; n++) for (const longest of [6, 7, 8, 9, 10, 11]) await step(n, longest);
+    // Lengths are those of the first steps; the pairs with a gradient may have needed blocks of another size.
+    assert.ok(
+      native.compiled <= atFirst + 12,
+      `${String(native.compiled - atFirst)} shapes more than ${String(atFirst)}`,
+    );
+  } finally {
+    compileFrom(before);
+  }
 });
 
 test("an interrupt within a step changes nothing, and the step made again is the one that was meant", async () => {

@@ -47,8 +47,13 @@ export interface NativeOps {
   halfSquaredNorm(x: tf.Tensor): tf.Scalar;
   /** Whether formulas can be compiled: TensorFlow's compiler is there and the work is done on a CPU. */
   readonly compiles: boolean;
-  /** Runs a formula as one compiled function; every new combination of shapes is compiled once (some 50 ms). */
-  run(name: string, write: Formula, inputs: tf.Tensor[]): tf.Tensor[];
+  /**
+   * Runs a formula as one compiled function; every new combination of shapes is compiled once (some 50 ms, and 0.4 MB that TensorFlow
+   * never frees). Undefined where it is a new one and there are too many already.
+   */
+  run(name: string, write: Formula, inputs: tf.Tensor[]): tf.Tensor[] | undefined;
+  /** How many combinations of formula and shapes were compiled. */
+  readonly compiled: number;
   /** Any TensorFlow op: `executeOp("Einsum", { equation: { string: "bid,bjd->bij" }, N: { int: 2 }, T: ... }, [a, b], 1)`. */
   executeOp(name: string, attributes: Record<string, Attribute>, inputs: tf.Tensor[], outputs: number): tf.Tensor[];
 }
@@ -59,7 +64,8 @@ interface OwnedEntry extends TensorEntry {
   resource?: { id: number; read: number };
 }
 
-export function createNativeOps(backend: NativeBackend): NativeOps {
+/** @param mostCompiled combinations of formula and shapes that are compiled at most: some 200 MB that are never freed */
+export function createNativeOps(backend: NativeBackend, mostCompiled = 512): NativeOps {
   const { binding } = backend;
   const { TF_FLOAT, TF_ATTR_TYPE, TF_ATTR_STRING, TF_ATTR_SHAPE, TF_ATTR_BOOL, TF_ATTR_INT, TF_ATTR_FLOAT } = binding;
   const floatT: OpAttribute = { name: "T", type: TF_ATTR_TYPE, value: TF_FLOAT };
@@ -217,7 +223,12 @@ export function createNativeOps(backend: NativeBackend): NativeOps {
   /** Outputs of the functions that TensorFlow knows, by name. */
   const functions = new Map<string, number>();
 
-  function run(name: string, write: Formula, inputs: tf.Tensor[]): tf.Tensor[] {
+  const compiled = new Set<string>();
+
+  function run(name: string, write: Formula, inputs: tf.Tensor[]): tf.Tensor[] | undefined {
+    const key = `${name} ${inputs.map(({ shape }) => shape.join("x")).join(" ")}`;
+    if (!compiled.has(key) && compiled.size >= mostCompiled) return undefined;
+    compiled.add(key);
     let outputs = functions.get(name);
     if (outputs === undefined) {
       const made = functionDef(name, write, inputs.length);
@@ -235,7 +246,7 @@ export function createNativeOps(backend: NativeBackend): NativeOps {
       try {
         // The compiler greets on stderr, once.
         const input = tf.tensor2d(compilerProofInput);
-        return isProved(withSilentStderr(() => run("proof", compilerProof, [input])));
+        return isProved(withSilentStderr(() => run("proof", compilerProof, [input])) ?? []);
       } catch {
         return false;
       }
@@ -257,6 +268,9 @@ export function createNativeOps(backend: NativeBackend): NativeOps {
       return (compiler ??= hasCompiler());
     },
     run,
+    get compiled() {
+      return compiled.size;
+    },
     halfSquaredNorm: (x) => executeOp("L2Loss", { T: { type: "float32" } }, [x], 1)[0] as tf.Scalar,
     executeOp,
   };

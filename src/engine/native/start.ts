@@ -82,7 +82,7 @@ export function startNative(
   }
   ops ??= createNativeOps(backend);
   const rounded = tf32 ?? usual.tf32 ?? false;
-  binding.tensorFloat32(rounded);
+  binding.tensorFloat32(false); // until it has proved itself: rounded products would fail
   const device = gpu === undefined ? "CPU" : (machine.nvidia?.gpus?.[0]?.name ?? gpu.name.replace(/^.*device:/, ""));
   const place = gpu === undefined ? `${String(loaded.threads)} CPU threads` : device;
   const build = name === "native" && loaded.libraries === "gpu" ? " of the libraries for GPUs" : "";
@@ -100,6 +100,7 @@ export function startNative(
     },
     proved: () => {
       proved = name;
+      binding.tensorFloat32(rounded);
     },
   };
 }
