@@ -11,6 +11,7 @@ import { findAdapter } from "../../src/engine/webgpu/start.js";
 import { pairScores } from "../../src/match/attentionScore.js";
 import { hardestHinge } from "../../src/match/losses.js";
 import { attention, embed, gelu, layerNorm } from "../../src/model/layers.js";
+import { applyDropout, seededDropout } from "../../src/model/dropout.js";
 import { halfDepth, sizes } from "../../src/model/config.js";
 import { createParameters } from "../../src/model/parameters.js";
 import { Random } from "../../src/random.js";
@@ -50,6 +51,16 @@ function hinge(S: tf.Tensor): tf.Tensor {
   return tf.reshape(tf.add(side(1), side(0)), [1]);
 }
 
+const [rate, place] = [0.4, 3];
+const dropout = seededDropout(rate, 11);
+
+/** The mask that the engine draws for a shape: every engine has random numbers of its own. Some are dropped, the others scaled up. */
+function drawn(shape: number[]): number[] {
+  const mask = tf.tidy(() => Array.from(dropout(shape, place)!.dataSync()));
+  assert.deepEqual(new Set(mask), new Set([0, Math.fround(1 / Math.fround(1 - rate))]));
+  return mask;
+}
+
 const pieces: Piece[] = [
   { name: "gelu (erf)", shapes: [[3, 5]], range: [-3, 3], run: (x) => gelu(x), formula: (x) => reference.gelu(x) },
   {
@@ -68,6 +79,30 @@ const pieces: Piece[] = [
     range: [-2, 2],
     run: (q, k, v) => attention(q, k, v, { bias: tf.tensor4d([0, 0, 0, -1e4], [1, 1, 1, 4]) }),
     formula: (q, k, v) => reference.attention(q, k, v, [0, 0, 0, -1e4]),
+  },
+  ...[0, -1e4].map((hidden): Piece => ({
+    name: `softmax attention with dropout${hidden === 0 ? "" : " and a hidden token"}`,
+    shapes: [
+      [1, 1, 4, 3],
+      [1, 1, 4, 3],
+      [1, 1, 4, 3],
+    ],
+    range: [-2, 2],
+    run: (q, k, v) =>
+      attention(q, k, v, {
+        ...(hidden !== 0 && { bias: tf.tensor4d([0, 0, 0, hidden], [1, 1, 1, 4]) }),
+        dropout: dropout([1, 1, 4, 4], place),
+      }),
+    formula: (q, k, v) => reference.attention(q, k, v, [0, 0, 0, hidden], drawn([1, 1, 4, 4])),
+  })),
+  {
+    name: "dropout",
+    shapes: [[4, 5]],
+    run: (x) => applyDropout(x, dropout, place),
+    formula: (x) => {
+      const mask = drawn([4, 5]);
+      return x.map((value, i) => value * mask[i]!);
+    },
   },
   {
     name: "gather of word vectors, one twice, the pad without a gradient",

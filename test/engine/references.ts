@@ -23,12 +23,13 @@ export function layerNorm(x: number[], gain: number[], bias: number[]): number[]
   });
 }
 
-/** One head: q, k, v [T, d]; bias [T] is added to the logits of every row. */
-export function attention(q: number[], k: number[], v: number[], bias: number[]): number[] {
+/** One head: q, k, v [T, d]; bias [T] is added to the logits of every row, the weights are multiplied by `kept` [T, T] (dropout). */
+export function attention(q: number[], k: number[], v: number[], bias: number[], kept?: number[]): number[] {
   const [qs, ks, vs] = [q, k, v].map((x) => rows(x, x.length / bias.length)) as [number[][], number[][], number[][]];
-  return qs.flatMap((query) => {
+  return qs.flatMap((query, i) => {
     const logits = ks.map((key, j) => dot(query, key) / Math.sqrt(query.length) + bias[j]!);
-    return mix(softmax(logits), vs);
+    const weights = softmax(logits).map((weight, j) => weight * (kept?.[i * bias.length + j] ?? 1));
+    return mix(weights, vs);
   });
 }
 
