@@ -3,8 +3,8 @@
  * gradients are from the CPU engine's.
  *
  *     npx ams engine install --gpu && npx ams engine install && npm run build
- *     node build/bench/gpu.js                                                  # needs some 40 GB on the GPU, 16 GB beside it
- *     node build/bench/gpu.js --batch 8 --recompute                            # a smaller GPU
+ *     node build/bench/gpu.js                                                  # 17 GB of arrays on the GPU (24 GB should do), 16 GB beside it
+ *     node build/bench/gpu.js --batch 8 --recompute                            # 4 GB of arrays
  *     node build/bench/gpu.js --engine webgpu                                  # any GPU with Vulkan, Metal or Direct3D 12
  *     node build/bench/gpu.js --engine native --against wasm --size tiny --batch 4    # tries this program itself, without a GPU
  */
@@ -14,9 +14,11 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import type { EngineName } from "../src/engine/index.js";
-import type { SizeName } from "../src/model/config.js";
+import { sizes, type SizeName } from "../src/model/config.js";
 import { readSafetensors } from "../src/model/safetensors.js";
 import { packageRoot } from "../src/paths.js";
+import { forecastMemory } from "../src/train/memory.js";
+import { recipeOf } from "../src/train/recipe.js";
 import type { GpuResult, GpuTask } from "./gpuWorker.js";
 import { median } from "./median.js";
 
@@ -146,6 +148,8 @@ function report(
   batch: number,
 ): void {
   const gigabytes = (bytes: number | undefined): string => (bytes === undefined ? "-" : (bytes / 1e9).toFixed(1));
+  const recipe = { ...recipeOf("ams-published"), batchSize: batch };
+  const forecast = forecastMemory(sizes[values.size as SizeName], recipe, { recompute: values.recompute });
   const table = Object.entries(results).map(([name, { speed, agreement }]) => {
     const step = median(speed.seconds.slice(1));
     return {
@@ -155,6 +159,7 @@ function report(
       "step, s": step.toFixed(3),
       "img/s": (batch / step).toFixed(1),
       "GPU memory, GB": gigabytes(speed.gpuPeak),
+      "its arrays by forecast, GB": gigabytes(forecast.total - forecast.process),
       "process, GB": gigabytes(speed.resident),
       "loss off by": agreement.loss.toExponential(1),
       "gradients off by": agreement.gradients.toExponential(1),

@@ -6,7 +6,10 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { test } from "node:test";
 import { promisify } from "node:util";
+import { sizes } from "../../src/model/config.js";
 import { packageRoot } from "../../src/paths.js";
+import { forecastMemory } from "../../src/train/memory.js";
+import { recipeOf } from "../../src/train/recipe.js";
 import { missing } from "./setup.js";
 
 const run = promisify(execFile);
@@ -54,6 +57,8 @@ test("the GPU benchmark measures a step and compares loss and gradients with ano
     `gradients ${native.agreement.gradients}`,
   );
   assert.ok(Number(saved.table[0]?.["img/s"]) > 0);
+  const forecast = forecastMemory(sizes.tiny, { ...recipeOf("ams-published"), batchSize: 4 });
+  assert.equal(saved.table[0]?.["its arrays by forecast, GB"], ((forecast.total - forecast.process) / 1e9).toFixed(1));
   rmSync(out, { recursive: true });
 });
 
