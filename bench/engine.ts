@@ -19,6 +19,7 @@ import { amsHome, packageRoot } from "../src/paths.js";
 import { forecastMemory } from "../src/train/memory.js";
 import { recipeOf } from "../src/train/recipe.js";
 import { vocabularyOf, type WorkerCase } from "./engineWorker.js";
+import { median as middle } from "./median.js";
 
 interface Contender {
   name: string;
@@ -57,6 +58,7 @@ const { values: chosenOptions, positionals } = parseArgs({
   options: { threads: { type: "string", default: "2" }, rounds: { type: "string" } },
 });
 const threads = Number(chosenOptions.threads);
+if (!(Number.isInteger(threads) && threads > 0)) throw new Error(`--threads takes a number, not ${chosenOptions.threads}`);
 
 function ours(name: string, given: Partial<WorkerCase> & Pick<WorkerCase, "kind" | "size" | "batch">): Contender {
   const complete: WorkerCase = { engine: "native", threads, precision: "float32", ...given };
@@ -161,7 +163,7 @@ async function measure({ name, contenders, ...usual }: Case): Promise<Row[]> {
   for (const { child } of running) child.stdin.end();
   const best = running.map(({ times }) => Math.min(...times));
   const bestCpu = running.map(({ cpu }) => Math.min(...cpu));
-  const medians = running.map(({ times }) => [...times].sort((a, b) => a - b)[Math.floor(times.length / 2)]!);
+  const medians = running.map(({ times }) => middle(times));
   return running.map(({ name: contender, peak, forecast }, i) => ({
     case: name,
     contender,
@@ -204,6 +206,9 @@ async function main(): Promise<void> {
   smallVocabulary = (await openTokenizer(vocabularyOf("small"))).vocabularySize;
   const words = positionals;
   const chosen = cases().filter(({ name }) => words.length === 0 || words.some((word) => name.includes(word)));
+  if (chosen.length === 0) {
+    throw new Error(`no case has one of "${words.join('", "')}" in its name; there are: ${cases().map(({ name }) => name).join(", ")}`); // prettier-ignore
+  }
   const folder = path.join(packageRoot(), "bench", "results");
   mkdirSync(folder, { recursive: true });
   const file = path.join(folder, ["engine", ...process.argv.slice(2)].join("-").replaceAll(/\W+/g, "-"));

@@ -73,7 +73,8 @@ function branches(
   attention?: tf.Tensor3D,
 ): Branches {
   const mask = tf.expandDims(wordMask, -1);
-  const [E, strongest] = matchWeights(A, threshold) as [tf.Tensor3D, tf.Tensor3D];
+  const strongest = tf.max<tf.Tensor3D>(A, -1, true);
+  const [E] = matchWeights(A, strongest, threshold) as [tf.Tensor3D];
   const [r, sum] = wordScores(A, E, strongest, contextsOf(E), mask, threshold) as [tf.Tensor3D, tf.Tensor3D];
   const asked = attention === undefined ? r : tf.matMul(attention, r);
   const asksNegative = tf.cast(tf.less(asked, 0), "float32") as tf.Tensor3D;
@@ -83,12 +84,12 @@ function branches(
 }
 
 /**
- * E_ij = exp(20 (A_ij - max_j A_ij)) where A_ij > t, else 0: the attention weights up to their sum; and max_j A_ij [P, W, 1].
+ * E_ij = exp(20 (A_ij - max_j A_ij)) where A_ij > t, else 0: the attention weights up to their sum. The maxima [P, W, 1] come from the engine's
+ * own op, which is faster at them than a formula.
  */
-const matchWeights = formula("match_weights", (m, A, threshold) => {
-  const strongest = m.max(A, -1);
-  return [m.mul(m.exp(m.mul(m.sub(A, strongest), lambda)), m.above(A, threshold)), strongest];
-});
+const matchWeights = formula("match_weights", (m, A, strongest, threshold) => [
+  m.mul(m.exp(m.mul(m.sub(A, strongest), lambda)), m.above(A, threshold)),
+]);
 
 /** From A, E, max_j A_ij, the contexts and the mask: r_i and f_i + g_i, [P, W, 1] each. */
 const wordScores = formula("word_scores", (m, A, E, strongest, contexts, mask, threshold) => {
@@ -129,7 +130,8 @@ function gradient(dy: tf.Tensor1D, saved: tf.Tensor[]): tf.Tensor[] {
   const share = tf.div(wordMask, tf.sum(wordMask, -1, true)); // [P, W]
   const u = tf.expandDims(tf.mul(share, tf.expandDims(dy, -1)), -1); // [P, W, 1]
   const mask = tf.expandDims(wordMask, -1);
-  const [E, strongest] = matchWeights(A, threshold) as [tf.Tensor3D, tf.Tensor3D];
+  const strongest = tf.max<tf.Tensor3D>(A, -1, true);
+  const [E] = matchWeights(A, strongest, threshold) as [tf.Tensor3D];
   const C = tf.matMul<tf.Tensor3D>(E, V); // [P, W, E]
   const [inverse, cube] = contextFactors(A, E, strongest, C, threshold) as [tf.Tensor3D, tf.Tensor3D];
   const Q = tf.matMul(C, V, false, true); // c_i . v_j

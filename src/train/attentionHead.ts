@@ -70,7 +70,8 @@ export function* attentionHead(
   };
   let complete = false;
   try {
-    const blocks = pairBlocks(pairs.length, pairsAtOnce(images[0] as tf.Tensor3D, matched[0] as tf.Tensor3D));
+    const [regions, tokens, width] = [images[0]!.shape[1], matched[0]!.shape[1], images[0]!.shape[2]];
+    const blocks = pairBlocks(pairs.length, (regions + tokens) * width);
     for (let k = 0; k < images.length; k++) {
       let first = 0;
       for (const places of blocks) {
@@ -102,22 +103,18 @@ export function* attentionHead(
 /** Floats in the arrays of the pairs that are scored with a gradient at once, at most: half a gigabyte. */
 const pairFloats = 2 ** 27;
 
-/** How many pairs are scored with a gradient at once, at most: a power of two. */
-function pairsAtOnce({ shape: [, regions, width] }: tf.Tensor3D, { shape: [, tokens] }: tf.Tensor3D): number {
-  const fit = pairFloats / (4 * (regions + tokens) * width);
-  return 2 ** Math.floor(Math.log2(Math.min(128, Math.max(8, fit))));
-}
-
 /**
- * Blocks that hold so many pairs, each with a power of two of places, from 4 to `most`, at most a third of all places to spare. Batches
- * differ in their number of pairs, and a compiled formula is compiled anew for every new shape, which takes longer than it runs and memory
- * for good: few are in use.
+ * Pairs that are scored with a gradient at once. Batches differ in their number of pairs, and a compiled formula is compiled anew for every
+ * new shape, which takes longer than it runs and memory for good: few are in use.
  */
-export function pairBlocks(pairs: number, most: number): number[] {
+const blockSizes = [4, 8, 12, 16, 24, 32, 48, 64, 96, 128];
+
+/** Blocks that hold so many pairs, the last with up to a third of its places (or three) to spare. `floats` are those of a pair's features. */
+export function pairBlocks(pairs: number, floats: number): number[] {
+  const most = blockSizes.findLast((size) => size * 4 * floats <= pairFloats) ?? blockSizes[1]!;
   const blocks: number[] = [];
   for (let left = pairs; left > 0; left -= blocks.at(-1)!) {
-    const above = Math.max(4, 2 ** Math.ceil(Math.log2(left)));
-    blocks.push(Math.min(above > 4 && left <= 0.75 * above ? above / 2 : above, most));
+    blocks.push(left > most ? most : blockSizes.find((size) => size >= left)!);
   }
   return blocks;
 }
