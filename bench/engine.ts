@@ -58,7 +58,8 @@ const { values: chosenOptions, positionals } = parseArgs({
   options: { threads: { type: "string", default: "2" }, rounds: { type: "string" } },
 });
 const threads = Number(chosenOptions.threads);
-if (!(Number.isInteger(threads) && threads > 0)) throw new Error(`--threads takes a number, not ${chosenOptions.threads}`);
+if (!(Number.isInteger(threads) && threads > 0))
+  throw new Error(`--threads takes a number, not ${chosenOptions.threads}`);
 
 function ours(name: string, given: Partial<WorkerCase> & Pick<WorkerCase, "kind" | "size" | "batch">): Contender {
   const complete: WorkerCase = { engine: "native", threads, precision: "float32", ...given };
