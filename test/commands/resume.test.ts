@@ -66,8 +66,9 @@ describe("a run that goes on", () => {
     mkdirSync(path.join(runs, "later"));
     writeFileSync(path.join(runs, "later", "steps.jsonl"), "");
     record("later", { data });
-    const { run } = await train({ resume: true, steps: 3 });
+    const { run, notes } = await train({ resume: true, steps: 3 });
     assert.deepEqual([run.name, run.steps.length], ["own", 3]);
+    assert.equal(notes[0], "going on with run own (ams-corrected, tiny, step 2 of 3)");
   });
 
   test("is told how it goes on when it stops, which the published recipe does from epoch 1", async () => {
@@ -120,11 +121,12 @@ describe("a run that goes on", () => {
 
   test("opens the scenes as they were drawn for it", async () => {
     const data = await openScenes(
-      { counts: { train: 8, val: 2, test: 2, "test-pairs": 2, "test-style": 2 }, pixels: 32 },
+      { counts: { train: 2, val: 2, test: 2, "test-pairs": 2, "test-style": 2 }, pixels: 32 },
       silentContext,
     );
-    await train({ data, model, name: "drawn", steps: 1, epochs: 9, batchSize: 2, validate: 0 });
-    const { run } = await train({ name: "drawn", resume: true, steps: 2 });
+    await train({ data, model, name: "drawn", epochs: 1, batchSize: 10, validate: 0 });
+    const { run, notes } = await train({ name: "drawn", resume: true, epochs: 2 });
+    assert.equal(notes[0], `going on with run drawn (${run.recipe}, tiny, step 1, 1 of 2 epochs)`);
     assert.equal(run.steps.length, 2);
   });
 

@@ -10,6 +10,7 @@ import { AmsError } from "../../errors.js";
 import type { Model } from "../../model/ams.js";
 import { ofSize, type ModelConfig } from "../../model/config.js";
 import { quirks, quirkSwitches } from "../../model/quirks.js";
+import { readStoredConfig } from "../../model/stored.js";
 import { recipes, type Recipe } from "../../train/recipe.js";
 import type { Run, TrainOptions } from "../../train/trainer.js";
 import { defineCommand, option } from "../command.js";
@@ -146,7 +147,10 @@ export const trainCommand = defineCommand({
     const name = runName(options);
     const stored =
       options.resume === undefined || options.resume === false ? undefined : runToResume({ ...options, name }, session);
-    if (stored !== undefined) checkResumed(options, stored, context);
+    if (stored !== undefined) {
+      context.note(goingOn(stored, options));
+      checkResumed(options, stored, context);
+    }
     const engine = await wantEngine(context, session);
     const passes = options.skipBadImages || (stored?.options as TrainOptions | undefined)?.onBadImage === "skip";
     const dataset = await trainingData({ ...options, skipBadImages: passes }, stored, context, session);
@@ -227,6 +231,35 @@ function runToResume({ resume, name }: Given, session: Session): StoredRun {
     where: "ams train --resume",
     hint: "`ams runs` lists the runs; --resume NAME --epochs N lets a finished one go on",
   });
+}
+
+/** `going on with run NAME (ams-corrected, small, step 40 of 200)`, known before data and model are read; without --steps the epochs. */
+function goingOn(
+  { name, folder, recipe, options, epochs }: StoredRun,
+  given: z.output<z.ZodObject<typeof trainShape>>,
+): string {
+  const [checkpoint] = checkpointFolders(folder);
+  const before = options as TrainOptions;
+  const step = checkpoint === undefined ? undefined : Number(/\d+$/.exec(checkpoint)?.[0]);
+  const steps = given.steps ?? before.steps;
+  const passes = given.epochs ?? before.epochs ?? before.overrides?.epochs ?? recipes[recipe]?.epochs;
+  const ofAll =
+    steps !== undefined ? ` of ${steps}` : passes === undefined ? "" : `, ${epochs.length} of ${passes} epochs`;
+  const about = [
+    given.recipe ?? recipe,
+    ...(checkpoint === undefined ? [] : sizeIn(checkpoint)),
+    ...(step === undefined ? ["no checkpoint"] : [`step ${step}${ofAll}`]),
+  ];
+  return `going on with run ${name} (${about.join(", ")})`;
+}
+
+/** Of a checkpoint's model, as a list of one; empty where it is damaged, which is told when the weights are read. */
+function sizeIn(checkpoint: string): string[] {
+  try {
+    return [readStoredConfig(path.join(checkpoint, "config.json")).config.size];
+  } catch {
+    return [];
+  }
 }
 
 /** A run that goes on has its name and its weights: throws where the line asks for others. Notes what else is another than before. */
