@@ -15,6 +15,8 @@ export interface Progress {
    * every few seconds.
    */
   milestone?: string;
+  /** What it does instead of the next item, e.g. "evaluating": logs tell where it begins. */
+  phase?: string;
   /** The full picture (bars, a table, a curve) for hosts that can show it; called only when the host draws. */
   display?: () => MimeBundle;
 }

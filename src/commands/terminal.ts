@@ -16,8 +16,9 @@ export interface TerminalContext extends Context {
 
 /**
  * A terminal shows one line that is updated in place, at most ten times a second. A log (a file, or what a CI service keeps, which may
- * call itself a terminal) gets a line per stage and one every ten seconds; of work with milestones one line each, and a sign of life
- * every five minutes.
+ * call itself a terminal) gets a line per stage and one every ten seconds; of work with milestones one line each, where its first item
+ * is done and where a phase begins (the first of its kind, and others that last longer than ten seconds), and a sign of life every five
+ * minutes.
  */
 export function terminalContext(
   stderr: Output,
@@ -68,7 +69,10 @@ function logLines(stderr: Output, signal: AbortSignal, now: () => number): Termi
   let writtenAt = now();
   let label = "";
   let reached = "";
+  let opened = Infinity;
+  let announced: string | undefined;
   let pending: Progress | undefined;
+  const seen = new Set<string>();
   const write = (progress: Progress, line = progressLine(progress)): void => {
     stderr.write(`${line}\n`);
     writtenAt = now();
@@ -80,16 +84,26 @@ function logLines(stderr: Output, signal: AbortSignal, now: () => number): Termi
   return {
     signal,
     progress: (progress) => {
-      const { milestone } = progress;
+      const { milestone, phase, done } = progress;
+      const waited = now() - writtenAt;
+      const begins = phase !== undefined && phase !== announced && (!seen.has(phase) || waited >= logInterval.plain);
       const interval = milestone === undefined ? logInterval.plain : logInterval.milestones;
       if (progress.label !== label) {
         flush(); // the last state of the stage before
         label = progress.label;
         reached = "";
+        opened = milestone === undefined ? Infinity : done;
+        seen.clear();
         write(progress);
       } else if (milestone !== undefined && milestone !== reached) write(progress, oneLine(`${label} ${milestone}`));
-      else if (now() - writtenAt >= interval) write(progress);
+      else if (begins || done > opened || waited >= interval) write(progress);
       else pending = progress;
+      if (phase === undefined) announced = undefined;
+      else if (begins) {
+        announced = phase;
+        seen.add(phase);
+      }
+      if (done > opened) opened = Infinity; // the first is done
       reached = milestone ?? "";
     },
     note: (line) => {

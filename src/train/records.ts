@@ -41,7 +41,7 @@ export interface TrainingState {
   totalSteps: number;
   stepsPerEpoch: number;
   totalEpochs: number;
-  status: "training" | "evaluating" | "finished" | "stopped";
+  status: "training" | "evaluating" | "saving" | "finished" | "stopped";
   /** What the latest step mined for evaluations, of a recipe that mines a threshold; 0: too little was in its batch. */
   threshold?: number;
   /** Of all that is to come, validations included; NaN before anything is known. */

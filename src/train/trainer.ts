@@ -194,6 +194,7 @@ async function trainAlone(
       total: totalSteps,
       note: remark(snapshot),
       milestone: reached,
+      ...(snapshot.status === "evaluating" || snapshot.status === "saving" ? { phase: snapshot.status } : {}),
       ...(display === undefined ? {} : { display: () => display(snapshot) }),
     });
   };
@@ -282,12 +283,14 @@ async function trainAlone(
           if (evaluation !== undefined) samples = await retrievalSamples(evaluation, epoch);
         });
         reached = milestone(state("training", left()));
-        report("training", left());
+        report("saving", left());
+        await breathe();
       } catch (error) {
         if (!stopped()) throw error;
         break; // interrupted while validating: a resume begins with that
       }
       checkpoint();
+      report("training", left());
     }
   };
   writeRun(runOf("training"));
@@ -487,7 +490,7 @@ function remark(state: TrainingState): string {
     ...(state.status === "training"
       ? []
       : [
-          state.status +
+          (state.status === "saving" ? "saving the checkpoint" : state.status) +
             (validation === undefined ? "" : `: ${validation.label} ${validation.done}/${validation.total}`),
         ]),
   ].join(", ");

@@ -99,7 +99,8 @@ describe("progress in a log", () => {
       context.close();
       assert.deepEqual(output.text().trimEnd().split("\n"), [
         "training 1/100 (1%)",
-        "training 31/100 (31%)",
+        "training 2/100 (2%)",
+        "training 32/100 (32%)",
         "training epoch 1/2: loss 3.000",
         "training 80/100 (80%)",
         "training epoch 2/2: loss 2.000",
@@ -107,6 +108,54 @@ describe("progress in a log", () => {
       ]);
       assert.doesNotMatch(output.text(), /[\r\u001b]/);
     }
+  });
+});
+
+describe("a training in a log", () => {
+  const lines = (
+    play: (report: (done: number, phase?: string, milestone?: string) => void, wait: (seconds: number) => void) => void,
+  ): string[] => {
+    const output = record(false);
+    let time = 0;
+    let reached = "";
+    const context = terminalContext(output, signal, () => time, true);
+    play(
+      (done, phase, milestone = reached) => {
+        reached = milestone;
+        context.progress({
+          label: "training",
+          done,
+          total: 100,
+          milestone,
+          note: phase ?? "",
+          ...(phase === undefined ? {} : { phase }),
+        });
+      },
+      (seconds) => (time += 1000 * seconds),
+    );
+    return output.text().trimEnd().split("\n"); // not closed: what is there while it runs
+  };
+
+  test("tells its first step, also of a run that goes on, and when it begins to evaluate", () => {
+    const told = lines((report) => {
+      for (const done of [40, 40, 41, 42, 43]) report(done);
+      for (let image = 0; image < 50; image++) report(43, "evaluating");
+    });
+    assert.deepEqual(told, ["training 40/100 (40%)", "training 41/100 (41%)", "training 43/100 (43%) · evaluating"]);
+  });
+
+  test("is not flooded by short evaluations, and tells of each long one once", () => {
+    const told = lines((report, wait) => {
+      report(0);
+      for (let epoch = 1; epoch <= 4; epoch++) {
+        report(epoch);
+        for (let image = 0; image < 20; image++, wait(epoch === 4 ? 1 : 0.1)) report(epoch, "evaluating");
+        report(epoch, undefined, `epoch ${String(epoch)}`);
+      }
+    });
+    const begun = told.filter((line) => line.includes("evaluating"));
+    assert.deepEqual(begun, ["training 1/100 (1%) · evaluating", "training 4/100 (4%) · evaluating"]);
+    assert.equal(told.length, 8, told.join("\n"));
   });
 });
 

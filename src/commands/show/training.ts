@@ -25,10 +25,11 @@ export function trainingLine(state: TrainingState): string {
         ]),
     ...(ended(state)
       ? [`${state.status}${seconds > 0 ? ` after ${formatSeconds(seconds)}` : ""}`]
-      : state.status === "evaluating" && state.secondsLeft <= 0 // of the only validation nothing is known yet
+      : (state.status === "evaluating" || state.status === "saving") && state.secondsLeft <= 0 // of the last work nothing is known
         ? []
         : [`${formatSeconds(state.secondsLeft)} left`]),
     ...(state.status === "evaluating" ? ["evaluating"] : []),
+    ...(state.status === "saving" ? ["saving the checkpoint"] : []),
   ].join(" · ");
 }
 
