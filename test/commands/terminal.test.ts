@@ -131,7 +131,9 @@ describe("a training in a log", () => {
           ...(phase === undefined ? {} : { phase }),
         });
       },
-      (seconds) => (time += 1000 * seconds),
+      (seconds) => {
+        time += 1000 * seconds;
+      },
     );
     return output.text().trimEnd().split("\n"); // not closed: what is there while it runs
   };
