@@ -151,7 +151,10 @@ describe("a training in a log", () => {
       report(0);
       for (let epoch = 1; epoch <= 4; epoch++) {
         report(epoch);
-        for (let image = 0; image < 20; image++, wait(epoch === 4 ? 1 : 0.1)) report(epoch, "evaluating");
+        for (let image = 0; image < 20; image++) {
+          report(epoch, "evaluating");
+          wait(epoch === 4 ? 1 : 0.1);
+        }
         report(epoch, undefined, `epoch ${String(epoch)}`);
       }
     });
