@@ -15,8 +15,8 @@ import { applyDropout, seededDropout } from "../../src/model/dropout.js";
 import { halfDepth, sizes } from "../../src/model/config.js";
 import { createParameters } from "../../src/model/parameters.js";
 import { Random } from "../../src/random.js";
-import { objective } from "../../src/train/objective.js";
-import { recipeOf } from "../../src/train/recipe.js";
+import { objective, type ObjectiveInput } from "../../src/train/objective.js";
+import { recipeOf, type Recipe } from "../../src/train/recipe.js";
 import { goldenBatch, goldenJson, goldenTensors, largestDifference, tinyModel } from "../golden.js";
 import * as reference from "./references.js";
 import { missing, tensorflow } from "./setup.js";
@@ -161,6 +161,21 @@ for (const { engine, from, name } of ways) {
       assert.deepEqual(Array.from(grad.dataSync()), Array.from(own.gradient));
     });
 
+    test("the gradient of a network with dropout is the slope of its loss", async (t) => {
+      const reason = await missing(engine);
+      if (reason !== undefined) {
+        t.skip(reason);
+        return;
+      }
+      if (engine === "webgpu" && (await findAdapter()).software) {
+        t.skip("takes long on a software renderer; its pieces were compared there");
+        return;
+      }
+      await startEngine(engine);
+      compileFrom(from);
+      compareAlongGradient(0.3);
+    });
+
     const modes = [
       ["fixed", true],
       ["faithful", false],
@@ -206,9 +221,8 @@ test("loss and gradient of a shallow model are the same on WebGPU and on WASM", 
   }
 });
 
-/** The tiny model with three layers, on two pairs. */
-async function shallow(engine: EngineName): Promise<{ loss: number; gradients: Map<string, Float32Array> }> {
-  await startEngine(engine);
+/** A step of the tiny model with three layers, on two pairs. */
+function shallowInput(recipe: Recipe): ObjectiveInput {
   const config = halfDepth(halfDepth(sizes.tiny));
   const model = { ...tinyModel(), config, parameters: createParameters(config, 5) };
   const { pixels, ids, mask: words, pairs, ...rest } = goldenBatch();
@@ -221,10 +235,40 @@ async function shallow(engine: EngineName): Promise<{ loss: number; gradients: M
     pairs: firstTwo(pairs),
     ...rest,
   };
-  const recipe = { ...recipeOf("ams-published"), dropout: 0 };
   const auxiliary = { logScale: tf.variable(tf.scalar(0)) };
-  const { loss, gradients } = objective({ model, recipe, batch, auxiliary, stepSeed: 1, keepPatches: 1 });
+  return { model, recipe, batch, auxiliary, stepSeed: 1, keepPatches: 1 };
+}
+
+async function shallow(engine: EngineName): Promise<{ loss: number; gradients: Map<string, Float32Array> }> {
+  await startEngine(engine);
+  const { loss, gradients } = objective(shallowInput({ ...recipeOf("ams-published"), dropout: 0 }));
   return { loss, gradients: new Map([...gradients].map(([name, g]) => [name, g.dataSync() as Float32Array])) };
+}
+
+/**
+ * The loss of a network with dropout, along its gradient: there it must change by the gradient's length. (Of pooled features: the score
+ * of AMS has thresholds, at which it jumps.)
+ */
+function compareAlongGradient(rate: number): void {
+  const recipe = { ...recipeOf("scenes-pretrain"), dropout: rate, labels: 0, precision: "float32" as const };
+  const input = shallowInput(recipe);
+  const { parameters } = input.model;
+  const { loss, gradients } = objective(input);
+  assert.notEqual(loss, objective({ ...input, recipe: { ...recipe, dropout: 0 } }).loss);
+  const directions = [...parameters].flatMap(([name, variable]) => {
+    const gradient = gradients.get(name);
+    return gradient === undefined ? [] : [{ variable, start: tf.clone(variable), gradient }];
+  });
+  const length = Math.sqrt(reference.sum(directions.map(({ gradient }) => tf.sum(tf.square(gradient)).dataSync()[0]!)));
+  const moved = (by: number): number => {
+    for (const { variable, start, gradient } of directions) {
+      variable.assign(tf.tidy(() => tf.add(start, tf.mul(gradient, by / length))));
+    }
+    return objective(input).loss;
+  };
+  const step = 3e-3;
+  const slope = (moved(step) - moved(-step)) / (2 * step);
+  assert.ok(Math.abs(slope / length - 1) <= 2e-3, `the slope is ${slope}, the gradient ${length} long`);
 }
 
 function compare({ name, shapes, range: [low, high] = [-1, 1], run, formula, without }: Piece): void {
