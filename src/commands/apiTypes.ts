@@ -157,6 +157,12 @@ export interface BuildArguments {
   skipProblems?: boolean;
   /** Also write the model into this folder, for train --checkpoint DIR and the others. */
   out?: string;
+  /** Image-caption pairs a step. */
+  batchSize?: number;
+  /** Less memory: compute the layers' insides twice instead of keeping them (a third more time). */
+  recompute?: boolean;
+  /** Less memory: encode so many pairs at a time; the loss still sees the whole batch, the same to rounding (in bfloat16 to its). */
+  microBatch?: number;
   /** Measure the speed of a step here, to tell how long a training takes. Default: true. */
   measure?: boolean;
   /** The same as `data`. */
@@ -165,6 +171,10 @@ export interface BuildArguments {
   dataPath?: BuildArguments["root"];
   /** The same as `root`. */
   imageRoot?: BuildArguments["root"];
+  /** The same as `batchSize`. */
+  bs?: BuildArguments["batchSize"];
+  /** The same as `batchSize`. */
+  batchSizeTrain?: BuildArguments["batchSize"];
 }
 
 /** Options of `ams.train`. */
@@ -242,7 +252,7 @@ export interface TrainArguments {
   batchSize?: number;
   /** Less memory: compute the layers' insides twice instead of keeping them (a third more time). */
   recompute?: boolean;
-  /** Less memory: encode so many pairs at a time; the loss still sees the whole batch. */
+  /** Less memory: encode so many pairs at a time; the loss still sees the whole batch, the same to rounding (in bfloat16 to its). */
   microBatch?: number;
   /** Of the linear layers' products: bfloat16 is faster, on TensorFlow, with 8 bits of mantissa (default: the recipe's). */
   precision?: "float32" | "bfloat16";

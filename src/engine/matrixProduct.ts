@@ -22,6 +22,11 @@ export function currentPrecision(): Precision {
   return precision;
 }
 
+/** What a wanted precision comes to on the engine in use. */
+export function precisionHere(wanted: Precision): Precision {
+  return nativeOps() === undefined ? "float32" : wanted;
+}
+
 /**
  * a [..., M, K] x b [..., K, N] -> [..., M, N] with equal leading axes, either one transposed on request; inputs rounded to bfloat16
  * when that is in force.

@@ -1,7 +1,7 @@
 /** Why a machine cannot run an engine, and what is tried there instead. */
 import { AmsError } from "../errors.js";
 import { choosing } from "./environment.js";
-import { tensorflowVersion } from "./native/files.js";
+import { installCommand, isInstalled, tensorflowVersion } from "./native/files.js";
 import { atLeast, surroundings, type Surroundings } from "./surroundings.js";
 import type { EngineName, PassedOver } from "./types.js";
 
@@ -50,6 +50,16 @@ export function mendable(passedOver: PassedOver[], machine: Surroundings = surro
 export function assertPossible(engine: EngineName, machine: Surroundings = surroundings()): void {
   const reason = refusal(engine, machine);
   if (reason !== undefined) throw new AmsError(reason.found, { where: `engine ${engine}`, hint: reason.hint });
+}
+
+/** How to compute in all of the machine's memory instead of the 4 GB that WebAssembly's addresses reach; undefined: not here. */
+export function beyondWasm(
+  machine: Surroundings = surroundings(),
+  installed = isInstalled("native"),
+): string | undefined {
+  if (refusal("native", machine) !== undefined)
+    return refusal("webgpu", machine) === undefined ? choosing("webgpu") : undefined;
+  return installed ? choosing("native") : `${installCommand.native}, then ${choosing("native")}`;
 }
 
 function systemName({ platform }: Surroundings): string {

@@ -2,7 +2,9 @@
 import { readFileSync } from "node:fs";
 import { freemem } from "node:os";
 import { currentEngine, type EngineInfo } from "../engine/index.js";
+import { precisionHere } from "../engine/matrixProduct.js";
 import { gigabytes } from "../engine/machineMemory.js";
+import { beyondWasm } from "../engine/refusals.js";
 import { AmsError } from "../errors.js";
 import type { Dataset } from "../data/dataset.js";
 import { ofSize, regions, scalesOf, type ModelConfig } from "../model/config.js";
@@ -181,13 +183,15 @@ export function availableMemory(
 
 /**
  * Throws an AmsError that names what fits, when a training may need more memory than there is (the forecast with
- * `forecastMargin`): --recompute, --micro-batch or both (all keep the batch's result), and the --batch-size that fits.
+ * `forecastMargin`): --recompute, --micro-batch or both (all keep the batch's result to rounding), and the --batch-size that fits; on
+ * WASM, where its addresses and not the machine are the limit, another engine too.
  */
 export function checkMemory(
   config: ModelConfig,
-  recipe: Counted & Pick<Recipe, "name">,
+  recipe: Counted & Pick<Recipe, "name" | "precision">,
   frugality: Frugality = {},
   available = availableMemory(config),
+  engine: Pick<EngineInfo, "name" | "memoryLimit"> | undefined = currentEngine(),
 ): void {
   const needs = (batchSize: number, choice: Frugality): number =>
     forecastMargin * forecastMemory(config, { ...recipe, batchSize }, choice).total;
@@ -196,45 +200,59 @@ export function checkMemory(
   const evaluates = (recipe.evaluated ?? 0) > 0;
   const without = (): boolean =>
     forecastMargin * forecastMemory(config, { ...recipe, evaluated: 0 }, frugality).total <= available;
+  const atLimit = engine?.name === "wasm" && available >= (engine.memoryLimit ?? Infinity);
+  const there = atLimit ? `WASM reaches at most ${gigabytes(available)}` : `${gigabytes(available)} are available`;
+  const fits = (batchSize: number, choice: Frugality): boolean => needs(batchSize, choice) <= available;
+  const ways =
+    evaluates && without()
+      ? ["the validation does not fit: give --validate 0, or fewer images than now (--validate N)"]
+      : whatFits(recipe.batchSize, frugality, precisionHere(recipe.precision), fits);
+  const engineInstead = atLimit ? beyondWasm() : undefined;
+  const another = engineInstead === undefined ? [] : [`take another engine: ${engineInstead}`];
+  const smaller = [...another, ...(atLimit ? [] : ["free memory"]), "choose a smaller model (--size small)"];
   throw new AmsError(
-    `a step of ${recipe.batchSize} pairs needs about ${gigabytes(needed)} of memory, ${Math.round(100 * (forecastMargin - 1))} % to spare included; ${gigabytes(available)} are available`,
+    `a step of ${recipe.batchSize} pairs needs about ${gigabytes(needed)} of memory, ${Math.round(100 * (forecastMargin - 1))} % to spare included; ${there}`,
     {
       where: `recipe ${recipe.name}, model ${ofSize(config)}`,
-      hint:
-        evaluates && without()
-          ? "the validation does not fit: give --validate 0, or fewer images than now (--validate N)"
-          : whatFits(recipe.batchSize, frugality, (batchSize, choice) => needs(batchSize, choice) <= available),
+      hint: ways.length === 0 ? smaller.join(", or ") : [...ways, ...another].join("; or "),
     },
   );
 }
 
 /**
- * The way that costs the least time first. Where a forward pass costs 1 and its gradient 2, a step costs 3; recomputation adds a
- * forward pass, micro-batches another one.
+ * What to give instead, the way that costs the least time first; empty where nothing fits. Where a forward pass costs 1 and its
+ * gradient 2, a step costs 3; recomputation adds a forward pass, micro-batches another one. Options that were given stay.
  */
 function whatFits(
   batchSize: number,
   given: Frugality,
+  precision: Recipe["precision"],
   fits: (batchSize: number, choice: Frugality) => boolean,
-): string {
+): string[] {
   const microBatches = [...Array(Math.ceil(Math.log2(batchSize))).keys()]
     .map((n) => Math.floor(batchSize / 2 ** (n + 1)))
     .filter((size) => size < (given.microBatch ?? batchSize));
   const smaller = largest(batchSize - 1, (size) => fits(size, given));
-  const instead = smaller === undefined ? "" : `; or give --batch-size ${smaller}`;
+  const kept = [
+    ...(given.recompute === true ? ["--recompute"] : []),
+    ...(given.microBatch === undefined ? [] : [`--micro-batch ${given.microBatch}`]),
+  ].join(" ");
+  const keeping = kept === "" ? "" : ` (keeping ${kept})`;
+  const instead = smaller === undefined ? [] : [`give --batch-size ${smaller}${keeping}`];
+  const same = precision === "bfloat16" ? "the same result to bfloat16's rounding" : "the same result";
   if (fits(batchSize, { ...given, recompute: true })) {
-    return `give --recompute (the same result, ${moreTime(given.microBatch !== undefined)})${instead}`;
+    return [`give --recompute${keeping} (${same}, ${moreTime(given.microBatch !== undefined)})`, ...instead];
   }
   for (const recompute of new Set([given.recompute === true, true])) {
     const microBatch = microBatches.find((size) => fits(batchSize, { recompute, microBatch: size }));
     if (microBatch === undefined) continue;
     const options = `${recompute ? "--recompute " : ""}--micro-batch ${microBatch}`;
-    return `give ${options} (the same result, ${moreTime(recompute)})${instead}`;
+    return [`give ${options} (${same}, ${moreTime(recompute)})`, ...instead];
   }
-  const frugalest = { recompute: true, microBatch: 1 };
-  const least = largest(batchSize - 1, (size) => fits(size, frugalest));
-  if (least === undefined) return "free memory, or choose a smaller model (--size small)";
-  return `give --batch-size ${least} with --recompute --micro-batch 1 (${moreTime(true)})${instead}`;
+  const least = largest(batchSize - 1, (size) => fits(size, { recompute: true, microBatch: 1 }));
+  // Slower for hardly a larger batch is no way.
+  if (least === undefined || least < 1.1 * (smaller ?? 0)) return instead;
+  return [`give --batch-size ${least} with --recompute --micro-batch 1 (${moreTime(true)})`, ...instead];
 }
 
 function moreTime(both: boolean): string {

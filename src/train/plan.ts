@@ -4,7 +4,15 @@ import type { Dataset } from "../data/dataset.js";
 import type { Model } from "../model/ams.js";
 import { regions, scalesOf, type ModelConfig } from "../model/config.js";
 import { Random } from "../random.js";
-import { availableMemory, checkMemory, forecastMemory, validationCaptions } from "./memory.js";
+import { precisionHere, type Precision } from "../engine/matrixProduct.js";
+import {
+  availableMemory,
+  checkMemory,
+  forecastMargin,
+  forecastMemory,
+  validationCaptions,
+  type Frugality,
+} from "./memory.js";
 import { objective } from "./objective.js";
 import type { Recipe } from "./recipe.js";
 
@@ -21,8 +29,10 @@ export interface TrainingPlan {
   batchSize: number;
   epochs: number;
   flops: StepFlops;
-  /** Bytes at the fullest moment of a step, as it is and with recomputation; what there is. */
-  memory: { needed: number; recomputed: number; available: number };
+  /** Of the linear layers' products, as the engine in use has them. */
+  precision: Precision;
+  /** Bytes that must be there for a step (the forecast with `forecastMargin`, as `train` asks), as it is and with recomputation; what there is. */
+  memory: { needed: number; recomputed: number; available: number; margin: number };
   /** What to give when that does not fit. */
   advice?: string;
   /** FLOP/s of a training step as measured, and the seconds that a step then takes. */
@@ -38,6 +48,7 @@ export interface TrainingPlan {
 export function stepFlops(
   config: ModelConfig,
   recipe: Pick<Recipe, "batchSize" | "score" | "loss" | "negligible" | "patches" | "queue">,
+  { recompute = false, microBatch = Infinity }: Frugality = {},
 ): StepFlops {
   const { batchSize } = recipe;
   const { image, text, embed, maxLength, scales } = config;
@@ -52,7 +63,8 @@ export function stepFlops(
     patches +
     encoder(R, Math.max(...scalesOf(config, "image")), image) +
     encoder(maxLength, Math.max(...scalesOf(config, "text")), text);
-  const passes = recipe.queue === undefined ? 3 : 4; // one more by the momentum copy
+  // One more by the momentum copy, by recomputation, and by micro-batches.
+  const passes = 3 + [recipe.queue !== undefined, recompute, microBatch < batchSize].filter(Boolean).length;
   const encoders = passes * batchSize * forward;
   const product = 2 * maxLength * R * embed;
   const graded =
@@ -69,13 +81,17 @@ export function stepFlops(
 }
 
 /** What is known without computing anything. */
-export function planTraining(model: Model, recipe: Recipe, data?: { dataset: Dataset; split: string }): TrainingPlan {
+export function planTraining(
+  model: Model,
+  recipe: Recipe,
+  data?: { dataset: Dataset; split: string },
+  frugality: Frugality = {},
+): TrainingPlan {
   const { config } = model;
   const counted = { ...recipe, evaluated: data === undefined ? 0 : validationCaptions(data.dataset) };
-  const needed = forecastMemory(config, counted).total;
-  const recomputed = forecastMemory(config, counted, { recompute: true }).total;
+  const needs = (choice: Frugality): number => forecastMargin * forecastMemory(config, counted, choice).total;
   const available = availableMemory(config);
-  const advice = adviceFor(config, counted, available);
+  const advice = adviceFor(config, counted, frugality, available);
   const items = data?.dataset.splits[data.split] ?? [];
   const pairs =
     recipe.sampling === "images" ? items.length : items.reduce((sum, item) => sum + item.captions.length, 0);
@@ -84,8 +100,14 @@ export function planTraining(model: Model, recipe: Recipe, data?: { dataset: Dat
     recipe: recipe.name,
     batchSize: recipe.batchSize,
     epochs: recipe.epochs,
-    flops: stepFlops(config, recipe),
-    memory: { needed, recomputed, available },
+    flops: stepFlops(config, recipe, frugality),
+    precision: precisionHere(recipe.precision),
+    memory: {
+      needed: needs(frugality),
+      recomputed: needs({ ...frugality, recompute: true }),
+      available,
+      margin: forecastMargin,
+    },
     ...(advice === undefined ? {} : { advice }),
     ...(data === undefined || items.length === 0
       ? {}
@@ -107,10 +129,11 @@ export function withSpeed(plan: TrainingPlan, flops: number): TrainingPlan {
 function adviceFor(
   config: ModelConfig,
   recipe: Parameters<typeof checkMemory>[1],
+  frugality: Frugality,
   available: number,
 ): string | undefined {
   try {
-    checkMemory(config, recipe, {}, available);
+    checkMemory(config, recipe, frugality, available);
     return undefined;
   } catch (error) {
     return (error as { hint?: string }).hint;

@@ -203,7 +203,7 @@ describe("models", () => {
     );
     assert.match(bundle["text/plain"], /image: projections +9,504/);
     for (const row of [
-      /a step +\d+ pairs, .*FLOP/,
+      /a step +\d+ pairs in float32, .*FLOP/,
       /memory .* for a step/,
       /speed .*FLOP\/s measured here/,
       /training .* epochs/,
@@ -214,6 +214,19 @@ describe("models", () => {
       plan: { flops: { total: number }; speed: { secondsPerStep: number } };
     };
     assert.ok(plan.flops.total > 0 && plan.speed.secondsPerStep > 0);
+  });
+
+  test("build foretells a step of another batch, and with less memory", async () => {
+    const needed = async (options: object): Promise<{ batchSize: number; memory: { needed: number } }> => {
+      const given = checkOptions(buildCommand, { checkpoint: tiny, measure: false, ...options });
+      const model = await buildCommand.run(given as never, silentContext, fresh());
+      return (buildCommand.json(model) as { plan: { batchSize: number; memory: { needed: number } } }).plan;
+    };
+    const whole = await needed({ bs: 512 });
+    assert.equal(whole.batchSize, 512);
+    const frugal = await needed({ bs: 512, recompute: true });
+    const both = await needed({ bs: 512, recompute: true, microBatch: 8 });
+    assert.ok(whole.memory.needed > frugal.memory.needed && frugal.memory.needed > both.memory.needed);
   });
 
   test("another model empties the list of evaluations, the same one keeps it", async () => {

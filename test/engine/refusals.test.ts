@@ -6,7 +6,7 @@ import path from "node:path";
 import { describe, test } from "node:test";
 import { silentContext } from "../../src/context.js";
 import { engineReport, installNative, startEngine, type EngineName } from "../../src/engine/index.js";
-import { gpuRemark, refusal } from "../../src/engine/refusals.js";
+import { beyondWasm, gpuRemark, refusal } from "../../src/engine/refusals.js";
 import {
   atLeast,
   parseDriverFile,
@@ -285,4 +285,37 @@ describe("what the machine tells", () => {
     assert.equal(gpuRemark(withGpu("570.86.10", "NVIDIA A100", 8)), undefined);
     assert.equal(gpuRemark(linux), undefined);
   });
+});
+
+test("what WASM has no room for is sent to the engine that this machine can have", () => {
+  const native = "ams engine native (in a terminal, for each command: AMS_ENGINE=native)";
+  assert.equal(beyondWasm(linux, true), native);
+  assert.equal(beyondWasm(linux, false), `ams engine install, then ${native}`);
+  assert.match(beyondWasm(mac, false) ?? "", /^ams engine webgpu /);
+  assert.equal(beyondWasm(alpine, false), undefined);
+});
+
+test("the installation for NVIDIA GPUs says first that there is no driver, and what it fetches", async () => {
+  const home = process.env["AMS_HOME"];
+  const empty = mkdtempSync(path.join(tmpdir(), "ams-no-driver-"));
+  process.env["AMS_HOME"] = empty;
+  try {
+    for (const [machine, told] of [
+      [linux, [/^there is no NVIDIA driver on this machine: .* will not run here; 2\.6 GB are fetched, 4\.7 GB stay$/]],
+      [withGpu("570.1", "A100", 8), []],
+      [mac, []],
+      [arm, []],
+    ] as const) {
+      const notes: string[] = [];
+      const context = { ...silentContext, note: (line: string) => notes.push(line) };
+      // No Python, so that nothing is fetched.
+      await assert.rejects(installNative({ gpu: true }, context, { machine, pythons: [] }));
+      assert.equal(notes.length, told.length, notes.join("\n"));
+      told.forEach((pattern, i) => assert.match(notes[i] ?? "", pattern));
+    }
+  } finally {
+    if (home === undefined) Reflect.deleteProperty(process.env, "AMS_HOME");
+    else process.env["AMS_HOME"] = home;
+    rmSync(empty, { recursive: true });
+  }
 });

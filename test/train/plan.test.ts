@@ -5,10 +5,11 @@ import * as tf from "@tensorflow/tfjs-core";
 import { modelDisplay } from "../../src/commands/show/model.js";
 import { planRows } from "../../src/commands/show/plan.js";
 import type { Dataset } from "../../src/data/dataset.js";
-import { startEngine } from "../../src/engine/index.js";
+import { currentEngine, startEngine } from "../../src/engine/index.js";
 import { buildModel } from "../../src/model/build.js";
 import { sizes } from "../../src/model/config.js";
 import { shapeModel } from "../../src/model/head.js";
+import { forecastMargin, forecastMemory } from "../../src/train/memory.js";
 import { measureSpeed, planTraining, stepFlops, withSpeed } from "../../src/train/plan.js";
 import { recipeOf } from "../../src/train/recipe.js";
 import { tinyModel } from "../golden.js";
@@ -93,9 +94,48 @@ describe("a plan", () => {
   test("names recomputation only where it saves memory", () => {
     const plan = planTraining(tinyModel(), recipeOf("ams-published"));
     const memory = (recomputed: number): string =>
-      planRows({ ...plan, memory: { needed: 2e9, recomputed, available: 8e9 } }).flat().join("\n"); // prettier-ignore
-    assert.match(memory(1e9), /2\.0 GB for a step, 1\.0 GB with --recompute; 8\.0 GB are available/);
-    assert.match(memory(2.1e9), /2\.0 GB for a step; 8\.0 GB are available/);
+      planRows({ ...plan, memory: { needed: 2e9, recomputed, available: 8e9, margin: 1.15 } }).flat().join("\n"); // prettier-ignore
+    assert.match(
+      memory(1e9),
+      /2\.0 GB for a step, 1\.0 GB with --recompute, 15 % to spare included; 8\.0 GB are available/,
+    );
+    assert.match(memory(2.1e9), /2\.0 GB for a step, 15 % to spare included; 8\.0 GB are available/);
+  });
+
+  test("asks for as much memory as a training does, with the ways to save it that are given", () => {
+    const recipe = { ...recipeOf("ams-published"), batchSize: 64 };
+    const model = { ...tinyModel(), config: sizes.base };
+    for (const frugality of [{}, { microBatch: 4 }, { recompute: true, microBatch: 4 }]) {
+      const { memory, flops } = planTraining(model, recipe, undefined, frugality);
+      assert.equal(memory.needed, forecastMargin * forecastMemory(sizes.base, recipe, frugality).total);
+      const passes = 3 + Object.keys(frugality).length;
+      assert.equal(flops.encoders / passes, stepFlops(sizes.base, recipe).encoders / 3);
+    }
+    const [needed, frugal] = [{}, { recompute: true }].map(
+      (frugality) => planTraining(model, recipe, undefined, frugality).memory,
+    );
+    assert.equal(frugal?.needed, needed?.recomputed);
+    assert.doesNotMatch(
+      planRows(planTraining(model, recipe, undefined, { recompute: true }))
+        .flat()
+        .join(),
+      /with --recompute/,
+    );
+  });
+
+  test("tells the precision that the engine in use has", async () => {
+    const rows = (): string =>
+      planRows(planTraining(tinyModel(), recipeOf("scenes-pretrain")))
+        .flat()
+        .join("\n");
+    const before = currentEngine()!.name;
+    assert.match(rows(), before === "native" || before === "gpu" ? /pairs in bfloat16,/ : /pairs in float32,/);
+    await startEngine("plain");
+    try {
+      assert.match(rows(), /pairs in float32,/);
+    } finally {
+      await startEngine(before);
+    }
   });
 
   test("says what to give when a step does not fit into memory", () => {

@@ -10,7 +10,7 @@ import { silentContext } from "../../src/context.js";
 import { openScenes } from "../../src/data/emojiScenes/index.js";
 import { closeImageWorkers } from "../../src/data/index.js";
 import type { Dataset } from "../../src/data/dataset.js";
-import { startEngine } from "../../src/engine/index.js";
+import { currentEngine, startEngine } from "../../src/engine/index.js";
 import { displaySymbol, type MimeBundle } from "../../src/display.js";
 import type { AmsError } from "../../src/errors.js";
 import { buildModel } from "../../src/model/build.js";
@@ -214,11 +214,18 @@ describe("bad input", () => {
 
   test("what cannot fit into memory names what does, before anything is computed", () => {
     const published = recipeOf("ams-published");
-    const hintFor = (batchSize: number, available: number, frugality: Frugality = {}): string => {
+    const hintFor = (
+      batchSize: number,
+      available: number,
+      frugality: Frugality = {},
+      { engine = { name: "native" as "native" | "wasm" }, precision = published.precision } = {},
+    ): string => {
       try {
-        checkMemory(sizes.base, { ...published, batchSize }, frugality, available);
+        checkMemory(sizes.base, { ...published, batchSize, precision }, frugality, available, engine);
       } catch (error) {
         const { message, hint = "" } = error as AmsError;
+        const atLimit = engine.name === "wasm" && available === 2 ** 32;
+        assert.match(message, atLimit ? /; WASM reaches at most 4\.3 GB$/ : /GB are available$/);
         assert.match(message, new RegExp(`a step of ${batchSize} pairs needs about [\\d.]+ GB of memory`));
         return hint;
       }
@@ -235,7 +242,23 @@ describe("bad input", () => {
     assert.match(hintFor(32, needs(32, both), { recompute: true, microBatch: 16 }), /--micro-batch 8 /);
     const least = hintFor(4000, needs(100, { recompute: true, microBatch: 1 }));
     assert.match(least, /^give --batch-size 100 with --recompute --micro-batch 1 /);
-    assert.match(hintFor(32, 1e9), /smaller model/);
+    assert.match(hintFor(32, 1e9), /^free memory, or choose a smaller model/);
+    // What was given stays, and a slower way to hardly a larger batch is none.
+    const saving = { recompute: true, microBatch: 4 };
+    assert.equal(
+      hintFor(1000, needs(260, saving), saving),
+      "give --batch-size 260 (keeping --recompute --micro-batch 4)",
+    );
+    const recompute = hintFor(32, needs(32, { recompute: true, microBatch: 4 }), { microBatch: 4 });
+    assert.match(recompute, /^give --recompute \(keeping --micro-batch 4\) \(the same result, two thirds/);
+    const inBfloat16 = hintFor(32, needs(32, both), {}, { precision: "bfloat16" });
+    const rounds = currentEngine()?.name === "native" || currentEngine()?.name === "gpu";
+    assert.equal(inBfloat16.includes("(the same result to bfloat16's rounding, "), rounds, inBfloat16);
+    // WASM's addresses end at 4.3 GB, however much memory is free.
+    const wasm = { engine: { name: "wasm" as const, memoryLimit: 2 ** 32 } };
+    const none = hintFor(2, 2 ** 32, {}, wasm);
+    assert.match(none, /^take another engine: .*, or choose a smaller model \(--size small\)$/);
+    assert.match(hintFor(2, 4e9, {}, wasm), /^free memory/);
     // What has been measured lay up to 15 % above the forecast: as much as that must be there.
     assert.match(hintFor(4, 1.1 * forecastMemory(sizes.base, { ...published, batchSize: 4 }).total), /^give /);
     // 25,000 captions of six scales, 30 words and 1,024 numbers are more than an evaluation keeps at once: 2 GiB.

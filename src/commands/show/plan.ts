@@ -4,17 +4,17 @@ import type { TrainingPlan } from "../../train/plan.js";
 import { formatCount, formatSeconds } from "./format.js";
 
 export function planRows(plan: TrainingPlan): [string, string][] {
-  const { batchSize, epochs, flops, memory, advice, speed, training } = plan;
+  const { batchSize, epochs, flops, precision, memory, advice, speed, training } = plan;
   const hours = training?.hours;
   const saves = memory.recomputed < memory.needed;
   return [
     [
       "a step",
-      `${batchSize} pairs, ${formatFlops(flops.total)}FLOP (encoders ${formatFlops(flops.encoders)}, scores ${formatFlops(flops.scores)})`,
+      `${batchSize} pairs in ${precision}, ${formatFlops(flops.total)}FLOP (encoders ${formatFlops(flops.encoders)}, scores ${formatFlops(flops.scores)})`,
     ],
     [
       "memory",
-      `${formatBytes(memory.needed)} for a step${saves ? `, ${formatBytes(memory.recomputed)} with --recompute` : ""}; ${formatBytes(memory.available)} are available` +
+      `${formatBytes(memory.needed)} for a step${saves ? `, ${formatBytes(memory.recomputed)} with --recompute` : ""}, ${Math.round(100 * (memory.margin - 1))} % to spare included; ${formatBytes(memory.available)} are available` +
         (advice === undefined ? "" : `: ${advice}`),
     ],
     ...(speed === undefined

@@ -8,6 +8,7 @@ import { checkPlace } from "../../writing.js";
 import { defineCommand, option } from "../command.js";
 import type { Context } from "../../context.js";
 import type { Dataset } from "../../data/dataset.js";
+import type { Frugality } from "../../train/memory.js";
 import type { TrainingPlan } from "../../train/plan.js";
 import { dataAliases, dataOptions, wantDataset } from "../datasets.js";
 import { wantEngine } from "../engines.js";
@@ -36,6 +37,17 @@ export const sizeOption = option(z.enum(["tiny", "small", "base"]).optional(), {
   value: "SIZE",
 });
 
+export const batchSizeOption = option(z.int().min(2).optional(), { help: "image-caption pairs a step", value: "N" });
+
+export const recomputeOption = option(z.boolean().optional(), {
+  help: "less memory: compute the layers' insides twice instead of keeping them (a third more time)",
+});
+
+export const microBatchOption = option(z.int().min(1).optional(), {
+  help: "less memory: encode so many pairs at a time; the loss still sees the whole batch, the same to rounding (in bfloat16 to its)",
+  value: "N",
+});
+
 export const buildCommand = defineCommand({
   name: "build",
   summary: "make a model: random weights of a size, or a checkpoint",
@@ -43,7 +55,7 @@ export const buildCommand = defineCommand({
     "scenes-small is the finished small model for the scenes, scenes-encoders its pretrained encoders: both come with the package. " +
     "In a terminal the model ends with the command, unless --out keeps it. " +
     "From random encoders the published loss collapses: start from encoders (--vision and --text, as published), or train with the recipe scenes-pretrain first. " +
-    "The table tells what a training by the recipe takes: operations and memory of a step, and at the speed that is measured here the hours for the data that are open.",
+    "The table tells what a training by the recipe takes: operations and memory of a step, and at the speed that is measured here the hours for the data that are open; --batch-size, --recompute and --micro-batch are for this forecast alone.",
   options: {
     size: sizeOption,
     recipe: recipeOption,
@@ -97,11 +109,14 @@ export const buildCommand = defineCommand({
       value: "DIR",
       complete: "folder",
     }),
+    batchSize: batchSizeOption,
+    recompute: recomputeOption,
+    microBatch: microBatchOption,
     measure: option(z.boolean().default(true), {
       help: "measure the speed of a step here, to tell how long a training takes",
     }),
   },
-  aliases: dataAliases,
+  aliases: { ...dataAliases, bs: "batchSize", batchSizeTrain: "batchSize" },
   examples: [
     "build --checkpoint scenes-encoders --recipe ams-corrected",
     "build --size small",
@@ -125,6 +140,9 @@ export const buildCommand = defineCommand({
       measure,
       out,
       regions,
+      batchSize,
+      recompute,
+      microBatch,
       ...given
     },
     context,
@@ -159,7 +177,7 @@ export const buildCommand = defineCommand({
       saveModel(model, folder);
       context.note(`written to ${folder}; to train it: ams train --checkpoint ${out}`);
     }
-    const plan = await planOf(model, dataset, measure);
+    const plan = await planOf(model, dataset, measure, { batchSize, recompute, microBatch });
     if (plan !== undefined) plans.set(model, plan);
     return shown(model, () => modelDisplay(model, plan));
   },
@@ -194,12 +212,17 @@ async function noteOtherData(regions: string, dataset: Dataset, context: Context
 const plans = new WeakMap<Model, TrainingPlan>();
 
 /** What a training of the model with its recipe takes; undefined where that is a recipe of elsewhere. */
-async function planOf(model: Model, dataset: Dataset | undefined, measure: boolean): Promise<TrainingPlan | undefined> {
+async function planOf(
+  model: Model,
+  dataset: Dataset | undefined,
+  measure: boolean,
+  { batchSize, ...frugality }: Frugality & { batchSize: number | undefined },
+): Promise<TrainingPlan | undefined> {
   const named = recipes[model.recipe];
   if (named === undefined) return undefined;
-  const recipe = { ...named, quirks: model.quirks };
+  const recipe = { ...named, quirks: model.quirks, ...(batchSize === undefined ? {} : { batchSize }) };
   const { measureSpeed, planTraining, withSpeed } = await import("../../train/plan.js");
-  const plan = planTraining(model, recipe, dataset === undefined ? undefined : { dataset, split: "train" });
+  const plan = planTraining(model, recipe, dataset === undefined ? undefined : { dataset, split: "train" }, frugality);
   return measure ? withSpeed(plan, measureSpeed(model, recipe)) : plan;
 }
 

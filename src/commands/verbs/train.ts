@@ -21,7 +21,7 @@ import { checkpointFolders, findRun, readRuns, runFolder, type StoredRun } from 
 import { resolvePath, setModel, type Session } from "../session.js";
 import { trainingDisplay } from "../show/training.js";
 import { overridesProblem } from "../overrides.js";
-import { quirkOption, recipeOption, sizeOption } from "./build.js";
+import { batchSizeOption, microBatchOption, quirkOption, recipeOption, recomputeOption, sizeOption } from "./build.js";
 
 /** Pretrained for the scenes: where a training starts when the session has no model. */
 const encoders = "scenes-encoders";
@@ -37,14 +37,9 @@ const trainShape = {
   quirk: quirkOption,
   epochs: option(z.int().min(1).optional(), { help: "passes over the split", value: "N" }),
   steps: option(z.int().min(1).optional(), { help: "stop after this many steps in all", value: "N" }),
-  batchSize: option(z.int().min(2).optional(), { help: "image-caption pairs a step", value: "N" }),
-  recompute: option(z.boolean().optional(), {
-    help: "less memory: compute the layers' insides twice instead of keeping them (a third more time)",
-  }),
-  microBatch: option(z.int().min(1).optional(), {
-    help: "less memory: encode so many pairs at a time; the loss still sees the whole batch",
-    value: "N",
-  }),
+  batchSize: batchSizeOption,
+  recompute: recomputeOption,
+  microBatch: microBatchOption,
   precision: option(z.enum(["float32", "bfloat16"]).optional(), {
     help: "of the linear layers' products: bfloat16 is faster, on TensorFlow, with 8 bits of mantissa (default: the recipe's)",
   }),
