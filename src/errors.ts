@@ -18,6 +18,11 @@ export function showCommandsAsMagics(verbs: readonly string[]): void {
   magics = new RegExp(`(?<![\\w%/\\\\.=-]|npx |=\\w+ )ams(?= (${verbs.join("|")})\\b)`, "g");
 }
 
+/** Whether this process serves a notebook: there a choice holds for the kernel, not for one command. */
+export function inNotebook(): boolean {
+  return magics !== undefined;
+}
+
 /** A text that names commands, in the form that works where this process shows it. */
 export function asTyped(text: string): string {
   return magics === undefined ? text : text.replace(magics, "%ams");

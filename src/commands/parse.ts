@@ -3,7 +3,7 @@ import { inspect } from "node:util";
 import { z } from "zod";
 import { AmsError } from "../errors.js";
 import type { Command } from "./command.js";
-import { suggestion } from "./nearest.js";
+import { nearest, suggestion } from "./nearest.js";
 import { camel, kebab, optionInfos, type OptionInfo } from "./optionInfo.js";
 
 export type Options = Record<string, unknown>;
@@ -151,14 +151,13 @@ function placeFreeWords(
   const room = info === undefined || options[info.key] !== undefined ? 0 : info.list ? Infinity : 1;
   if (values.length > room && rest === undefined) {
     const extra = values[room] ?? "";
+    // Compared without its dashes, which a value does not have in common with a flag.
     const flags = infos.flatMap((i) => [i.flag, ...i.otherFlags]);
+    const near = nearest(extra, flags.map((flag) => flag.replace(/^-+/, ""))).map((name) => `--${name}`); // prettier-ignore
+    const guess = near.length === 0 ? "" : `did you mean ${near.join(" or ")}? `;
     throw new AmsError(`"${extra}" is one word too many`, {
       where,
-      hint: suggestion(
-        `--${extra}`,
-        flags,
-        `\`ams ${command.name} --help\` shows the options; quote a text with blanks`,
-      ),
+      hint: `${guess}\`ams ${command.name} --help\` shows the options; quote a text with blanks`,
     });
   }
   values.forEach((value, i) => {

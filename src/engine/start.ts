@@ -53,11 +53,21 @@ export async function startEngine(
   const asked = options.threads !== undefined || options.tf32 !== undefined;
   if (current !== undefined && (choice === "auto" || choice === current.name) && !asked) return current;
   // A change of settings concerns the engine in use.
-  const wanted = choice === "auto" ? (current?.name ?? environmentChoice().engine ?? choice) : choice;
+  const ofEnvironment = choice === "auto" && current === undefined ? environmentChoice().engine : undefined;
+  const wanted = choice === "auto" ? (current?.name ?? ofEnvironment ?? choice) : choice;
   starting = wanted === "auto" ? firstThatWorks(options) : start(wanted, options);
   try {
     current = await starting;
     return current;
+  } catch (error) {
+    if (ofEnvironment === undefined || !(error instanceof AmsError)) throw error;
+    const { message, where, hint, usage } = error;
+    throw new AmsError(message, {
+      where: [`the environment variable AMS_ENGINE=${ofEnvironment}`, where].filter(Boolean).join(", "),
+      ...(hint === undefined ? {} : { hint }),
+      usage,
+      cause: error,
+    });
   } finally {
     starting = undefined;
   }

@@ -18,6 +18,11 @@ export interface StepRecord {
   waited?: number;
 }
 
+/** "83 images/s"; where it is below one, "2.5 s an image". */
+export function speedText({ imagesPerSecond: speed }: Pick<StepRecord, "imagesPerSecond">): string {
+  return speed < 1 ? `${(1 / speed).toFixed(1)} s an image` : `${speed.toFixed(speed < 10 ? 1 : 0)} images/s`;
+}
+
 /** What is kept of an epoch at its end. */
 export interface EpochRecord {
   /** 0-based. */

@@ -25,7 +25,7 @@ import { availableMemory, checkMemory, validationCaptions, type Frugality } from
 import { epochOrder } from "./order.js";
 import { continuePublished } from "./published.js";
 import { checkQueue, recipeOf, type Recipe } from "./recipe.js";
-import type { EpochRecord, StepRecord, TrainingState } from "./records.js";
+import { speedText, type EpochRecord, type StepRecord, type TrainingState } from "./records.js";
 import { retrievalSamples } from "./samples.js";
 import { skippedImages } from "./skipped.js";
 import { lockRun } from "./runLock.js";
@@ -355,7 +355,7 @@ function intended(
   if (stepsPerEpoch === 0) {
     throw new AmsError(`a batch of ${recipe.batchSize} does not fit into ${pairsPerEpoch} pairs`, {
       where: `split ${options.split ?? "train"} of ${dataset.name}`,
-      hint: `choose --batch-size ${Math.max(1, Math.floor(pairsPerEpoch / 2))} or less, or a larger split`,
+      hint: `choose --batch-size ${pairsPerEpoch} or less (that many make one step an epoch), or a larger split`,
     });
   }
   return { recipe, items, stepsPerEpoch };
@@ -484,7 +484,7 @@ function remark(state: TrainingState): string {
   const { validation } = state;
   return [
     `epoch ${Math.min((last?.epoch ?? 0) + 1, state.totalEpochs)}/${state.totalEpochs}`,
-    ...(last === undefined ? [] : [`loss ${last.loss.toFixed(3)}`, `${last.imagesPerSecond.toFixed(0)} images/s`]),
+    ...(last === undefined ? [] : [`loss ${last.loss.toFixed(3)}`, speedText(last)]),
     ...(evaluation === undefined ? [] : [`val rSum ${evaluation.rsum.toFixed(1)}`]),
     ...(state.secondsLeft > 0 ? [duration(state.secondsLeft)] : []),
     ...(state.status === "training"

@@ -132,7 +132,7 @@ export function openFolder(folder: string, training: Training, options: TrainOpt
     if (recipe.quirks.resumeSchedule) {
       if (options.steps !== undefined && found.step >= options.steps) {
         throw new AmsError(`${found.step} steps are done already: nothing is left to train`, {
-          where: `--steps ${options.steps} of run "${options.name}"`,
+          where: `run "${options.name}", up to --steps ${options.steps} (as given now, else as when it began)`,
           hint: `--steps counts from the run's beginning: give --steps above ${found.step}`,
         });
       }

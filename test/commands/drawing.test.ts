@@ -90,5 +90,6 @@ test("a training that does not fit is refused before anything is drawn", async (
   assert.deepEqual(more, []);
   const tooLarge = await events(trainCommand, { data, size: "base", batchSize: 9 });
   assert.match(tooLarge[0] ?? "", /a batch of 9 does not fit into 4 pairs/);
+  assert.match(tooLarge[2] ?? "", /choose --batch-size 4 or less \(that many make one step an epoch\)/);
   assert.ok(!tooLarge.includes("drawn"));
 });

@@ -154,6 +154,9 @@ describe("refusals name what is wrong, where, and the nearest valid names", () =
     assert.match(refusal("ask").message, /ask needs TEXT: what to ask/);
     assert.match(refusal("fit epochs").message, /"epochs" is one word too many/);
     assert.match(refusal("fit epochs").hint ?? "", /--epochs/);
+    assert.match(refusal("fit lrx").hint ?? "", /^did you mean --lr\?/);
+    assert.match(refusal("fit yr").hint ?? "", /^did you mean --lr\?/);
+    assert.match(refusal("fit yes").hint ?? "", /^`ams fit --help` shows/, "no flag is like it, whatever its dashes");
     assert.match(refusal("fit --epochs 2 --epochs 3").message, /--epochs is given twice/);
   });
 

@@ -5,7 +5,7 @@ import { describe, test } from "node:test";
 import type { MagicContext } from "../../kernel/plugin.js";
 import { plugin } from "../../src/commands/plugin.js";
 import { silentContext } from "../../src/context.js";
-import { displaySymbol, isDisplayable, type MimeBundle } from "../../src/display.js";
+import { displaySymbol, isDisplayable, type Displayable, type MimeBundle } from "../../src/display.js";
 import { AmsError, asTyped } from "../../src/errors.js";
 
 const [magic] = plugin.magics;
@@ -87,5 +87,7 @@ describe("the kernel plugin", () => {
     for (const [text, typed] of texts) assert.equal(asTyped(text), typed);
     assert.ok(Array.isArray(((await ams["runs"]?.({ last: 1 })) as { runs: unknown[] }).runs));
     assert.equal(runs, 1);
+    const engine = (await ams["engine"]?.({ choice: "wasm", measure: false })) as Displayable;
+    assert.match((await engine[displaySymbol]())["text/plain"], /^holds for +this kernel; .* choose for every kernel/m);
   });
 });

@@ -112,6 +112,9 @@ describe("a run that goes on", () => {
     await refused({ checkpoint: "scenes-small" }, /"own" goes on from its own last checkpoint/);
     await refused({ model }, /"own" goes on from its own last checkpoint/);
     await refused({ recipe: "naaf" }, /"own" goes on with the model of its recipe ams-corrected/);
+    await assert.rejects(train({ resume: "own", epochs: 9, steps: undefined }), ({ where }: AmsError) =>
+      /^run "own", up to --steps 5 \(as given now, else as when it began\)$/.test(where ?? ""),
+    );
     await refused({ size: "small" }, /the model is of size tiny, not small/);
     const same = await train({ resume: "own", size: "tiny", batchSize: 2, steps: 6 });
     assert.ok(!same.notes.some((line) => line.includes("instead of")));

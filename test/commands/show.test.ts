@@ -54,7 +54,7 @@ describe("the training display", () => {
       return [text, html].map((shown) => /No threshold was mined, evaluations use 0: /.test(shown));
     };
     assert.deepEqual(said({ status: "finished", threshold: 0 }), [true, true]);
-    assert.deepEqual(said({ status: "stopped", threshold: 0 }), [true, true]);
+    assert.deepEqual(said({ status: "stopped", threshold: 0 }), [false, false], "it goes on");
     assert.deepEqual(said({ status: "finished", threshold: 0.1 }), [false, false]);
     assert.deepEqual(said({ status: "training", threshold: 0 }), [false, false]);
     assert.deepEqual(said({ status: "finished" }), [false, false], "a recipe that mines none");
@@ -63,6 +63,8 @@ describe("the training display", () => {
   test("has step, loss, speed and time left, and a row for each epoch, in text and HTML", () => {
     const { text, html } = bundle();
     assert.match(text, /^step 3\/12 · loss 2\.000 · lr 2\.0e-5 · 83 images\/s · 1 min 5 s left$/m);
+    const slow = bundle({ steps: [{ ...state.steps[0]!, imagesPerSecond: 0.4 }] });
+    assert.match(slow.text, / · 2\.5 s an image · /);
     assert.match(text, /loss █▅▁ 4\.000 to 2\.000/);
     assert.match(text, /1 +3 +3\.000 +2 min 5 s +12\.3 +30\.0 +45\.0 +5\.0 +30\.0 +45\.0 +167\.3/);
     assert.match(html, /<table>.*167\.3/);
@@ -79,6 +81,7 @@ describe("the training display", () => {
     const validating = bundle({ status: "evaluating", validation: { label: "encoding images", done: 25, total: 100 } });
     assert.match(validating.text, /epoch 1\/4: encoding images 25\/100\nwhole run: step 3\/12/);
     assert.match(validating.text, /1 min 5 s left · evaluating/);
+    assert.match(bundle({ status: "saving", secondsLeft: 0 }).text, / images\/s · saving the checkpoint$/m);
     assert.deepEqual(widths(validating.html), ["25.0%", "25.0%"]);
   });
 
@@ -121,6 +124,7 @@ describe("the training display", () => {
       const { text, html } = bundle({ status });
       assert.match(text, new RegExp(`${status} after 2 min 5 s`));
       assert.doesNotMatch(text, /left|whole run/);
+      assert.equal(/^to evaluate it: ams eval --checkpoint <first>$/m.test(text), status === "finished");
       assert.deepEqual(widths(html), []);
       assert.deepEqual(curves(html), ["loss curve"]);
       assert.doesNotMatch(html, /<script|<style|<svg|https?:/, "nothing that a notebook without trust or kernel lacks");

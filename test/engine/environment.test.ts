@@ -1,7 +1,8 @@
 /** AMS_ENGINE, AMS_THREADS and AMS_TF32: the choice of an engine for commands that are a process each. */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { availableParallelism } from "node:os";
+import { mkdtempSync, rmSync } from "node:fs";
+import { availableParallelism, tmpdir } from "node:os";
 import path from "node:path";
 import { test } from "node:test";
 import { promisify } from "node:util";
@@ -56,6 +57,10 @@ test("a command in a terminal takes the engine of AMS_ENGINE, unless it names an
   assert.equal((await engine(["plain"], { AMS_ENGINE: "wasm" }))["name"], "plain");
   const { error } = await engine([], { AMS_ENGINE: "cuda" });
   assert.equal((error as AmsError).message, 'AMS_ENGINE cannot be "cuda"');
+  const home = mkdtempSync(path.join(tmpdir(), "ams-environment-"));
+  const refused = (await engine([], { AMS_ENGINE: "gpu", AMS_HOME: home, AMS_SITE_PACKAGES: "" }))["error"];
+  rmSync(home, { recursive: true });
+  assert.match((refused as AmsError).where ?? "", /^the environment variable AMS_ENGINE=gpu, /);
 });
 
 test("TensorFlow has the threads of AMS_THREADS, unless the command names others", async (t) => {
@@ -68,6 +73,7 @@ test("TensorFlow has the threads of AMS_THREADS, unless the command names others
     (await engine(["native", ...words], { AMS_THREADS: "3" }))["threads"];
   assert.equal(await threads(), 3);
   assert.equal(await threads("--threads", "1"), 1);
+  assert.match(String((await engine(["native", "--threads", "1"], {}))["detail"]), / on 1 CPU thread$/);
   const cores = availableParallelism();
   const remark = async (count: number): Promise<unknown> =>
     (await engine(["native"], { AMS_THREADS: String(count) }))["remark"];

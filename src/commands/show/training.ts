@@ -1,10 +1,11 @@
 /** The live display of a training: where it stands, its curves, one table row per epoch, what it retrieves; the last state is the record. */
 import { escapeHtml, renderTable, type MimeBundle } from "../../display.js";
+import { asTyped } from "../../errors.js";
 import { galleryHtml } from "../../plot/galleryHtml.js";
 import { markOf } from "../../plot/gallerySvg.js";
 import { series } from "../../plot/palette.js";
 import { blockLine, sparkline } from "../../plot/sparkline.js";
-import type { TrainingState } from "../../train/records.js";
+import { speedText, type TrainingState } from "../../train/records.js";
 import { formatNumber, formatSeconds } from "./format.js";
 
 /** Pixels of the pictures that show what the model retrieves. */
@@ -18,11 +19,7 @@ export function trainingLine(state: TrainingState): string {
     `step ${String(state.step)}/${String(state.totalSteps)}`,
     ...(last === undefined
       ? []
-      : [
-          `loss ${formatNumber(last.loss)}`,
-          `lr ${last.learningRate.toExponential(1)}`,
-          `${last.imagesPerSecond.toFixed(last.imagesPerSecond < 10 ? 1 : 0)} images/s`,
-        ]),
+      : [`loss ${formatNumber(last.loss)}`, `lr ${last.learningRate.toExponential(1)}`, speedText(last)]),
     ...(ended(state)
       ? [`${state.status}${seconds > 0 ? ` after ${formatSeconds(seconds)}` : ""}`]
       : (state.status === "evaluating" || state.status === "saving") && state.secondsLeft <= 0 // of the last work nothing is known
@@ -45,7 +42,7 @@ export function trainingDisplay(state: TrainingState): MimeBundle {
   const curves = curvesOf(state);
   const table = state.epochs.length > 0 ? epochTable(state) : undefined;
   const { samples } = state;
-  const unmined = ended(state) && state.threshold === 0 ? [notMined] : [];
+  const unmined = state.status === "finished" && state.threshold === 0 ? [notMined] : [];
   return {
     "text/html":
       `<div><b>${escapeHtml(title)}</b> ${escapeHtml(line)}${levels.map(bar).join("")}` +
@@ -59,6 +56,7 @@ export function trainingDisplay(state: TrainingState): MimeBundle {
       ...curves.map(({ name, values, range }) => `${name} ${blockLine(values)} ${range}`),
       ...(table === undefined ? [] : [table.text]),
       ...unmined,
+      ...(state.status === "finished" ? [asTyped(`to evaluate it: ams eval --checkpoint ${state.name}`)] : []),
       ...(samples === undefined ? [] : [samples.title, ...samples.rows.map(sampleLine)]),
     ].join("\n"),
   };

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import type { Context } from "../../context.js";
 import { engineNames, mostThreads, type EngineInfo } from "../../engine/types.js";
-import { AmsError } from "../../errors.js";
+import { AmsError, inNotebook } from "../../errors.js";
 import { defineCommand, option } from "../command.js";
 import { sayOnce, whyNot } from "../engines.js";
 import type { Engine } from "../results.js";
@@ -61,7 +61,12 @@ export const engineCommand = defineCommand({
           ["threads", String(engine.threads)],
           ...(choice === "auto" || choice === "install"
             ? []
-            : [["holds for", "this process; AMS_ENGINE, AMS_THREADS and AMS_TF32 choose for every command"]]),
+            : [
+                [
+                  "holds for",
+                  `${inNotebook() ? "this kernel" : "this command"}; AMS_ENGINE, AMS_THREADS and AMS_TF32 choose for every ${inNotebook() ? "kernel" : "command"}`,
+                ],
+              ]),
           ["memory", engine.memory],
           ...(engine.tf32 === undefined ? [] : [["products", engine.tf32 ? "TF32" : "float32"]]),
           ...(engine.gflops === undefined ? [] : [["matrix product", `${engine.gflops.toPrecision(3)} GFLOP/s`]]),

@@ -42,7 +42,10 @@ export async function installInto(
   await removeAbandoned(above);
   if (existsSync(folder)) {
     context.note(`checking the files in ${folder}`);
-    if (await isWhole(folder, context.signal)) return;
+    if (await isWhole(folder, context.signal)) {
+      context.note("all files are right, nothing to fetch");
+      return;
+    }
     context.note("they are not as they were installed: installing them again");
   }
   // Wheels may be fetched for a GPU that comes later: a missing driver is no reason against it, a wrong system is.

@@ -84,7 +84,7 @@ export function startNative(
   const rounded = tf32 ?? usual.tf32 ?? false;
   binding.tensorFloat32(false); // until it has proved itself: rounded products would fail
   const device = gpu === undefined ? "CPU" : (machine.nvidia?.gpus?.[0]?.name ?? gpu.name.replace(/^.*device:/, ""));
-  const place = gpu === undefined ? `${String(loaded.threads)} CPU threads` : device;
+  const place = gpu === undefined ? `${String(loaded.threads)} CPU thread${loaded.threads === 1 ? "" : "s"}` : device;
   const build = name === "native" && loaded.libraries === "gpu" ? " of the libraries for GPUs" : "";
   return {
     backend: backendName,
