@@ -17,7 +17,7 @@ await main(async () => {
   await setUp();
   console.log(
     `\n${bold("Executing notebooks/00-tour.ipynb")}` +
-      dim(" (some five minutes on two cores, the longest part a training)"),
+      dim(" (three to five minutes on two cores, the longest part a training)"),
   );
   mkdirSync(environment().IPYTHONDIR, { recursive: true }); // IPython warns when its folder is not there
   rmSync(results, { force: true });
