@@ -1,6 +1,6 @@
 /** The few C library calls around loading a library: dlopen with flags of our own, and a silent stderr meanwhile. */
 import { closeSync, openSync } from "node:fs";
-import { devNull } from "node:os";
+import { constants, devNull } from "node:os";
 import { AmsError } from "../../errors.js";
 import { koffi } from "./koffi.js";
 
@@ -15,6 +15,9 @@ interface LibC {
   dup: (fd: number) => number;
   dup2: (from: number, to: number) => number;
   setenv: (name: string, value: string, overwrite: number) => number;
+  sigfillset: (set: Uint8Array) => number;
+  sigdelset: (set: Uint8Array, signal: number) => number;
+  pthread_sigmask: (how: number, set: Uint8Array, before: null) => number;
 }
 
 let libc: LibC | undefined;
@@ -28,6 +31,11 @@ function openLibC(): LibC {
       dup: self.func("int dup(int fd)") as LibC["dup"],
       dup2: self.func("int dup2(int from, int to)") as LibC["dup2"],
       setenv: self.func("int setenv(const char *name, const char *value, int overwrite)") as LibC["setenv"],
+      sigfillset: self.func("int sigfillset(void *set)") as LibC["sigfillset"],
+      sigdelset: self.func("int sigdelset(void *set, int signal)") as LibC["sigdelset"],
+      pthread_sigmask: self.func(
+        "int pthread_sigmask(int how, const void *set, void *before)",
+      ) as LibC["pthread_sigmask"],
     };
   }
   return libc;
@@ -42,6 +50,22 @@ export function loadForGood(file: string, hint: string): void {
   if (dlopen(file, RTLD_LAZY | RTLD_GLOBAL | RTLD_NODELETE) === null) {
     throw new AmsError(`the library could not be loaded: ${dlerror() ?? "no reason given"}`, { where: file, hint });
   }
+}
+
+/**
+ * Leaves signals (an interrupt, a window that changes its size) to the other threads of the process, Node's own, where their handlers
+ * do the same: one that arrives in this thread while TensorFlow computes damages the heap, about one in two hundred. The thread's own
+ * faults, and what only ever concerns it, are not among them.
+ */
+export function leaveSignalsToOthers(): void {
+  if (process.platform === "win32") return;
+  const { sigfillset, sigdelset, pthread_sigmask } = openLibC();
+  const set = new Uint8Array(128); // as large as any system's
+  sigfillset(set);
+  for (const own of ["SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL", "SIGABRT", "SIGTRAP", "SIGSYS"] as const) {
+    sigdelset(set, constants.signals[own]);
+  }
+  pthread_sigmask(process.platform === "darwin" ? 1 : 0, set, null);
 }
 
 /** Sets a variable in the C environment; in a worker thread `process.env` is only a copy of it. */

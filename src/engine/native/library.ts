@@ -1,7 +1,7 @@
 /** TensorFlow's C API (`tensorflow/c/c_api.h`, `c/eager/c_api.h`, `c/tf_tstring.h`): the functions that the binding calls. */
 import type { LibraryFiles } from "./files.js";
 import { koffi, type CFunction } from "./koffi.js";
-import { loadForGood, setEnvironment } from "./libc.js";
+import { leaveSignalsToOthers, loadForGood, setEnvironment } from "./libc.js";
 
 /** An address in native memory. */
 export type Pointer = bigint;
@@ -74,6 +74,7 @@ export function loadTensorFlow({ framework, cc, repair }: Omit<LibraryFiles, "ve
   if (process.env["TF_CPP_MIN_LOG_LEVEL"] === undefined) setEnvironment("TF_CPP_MIN_LOG_LEVEL", "3");
   loadForGood(framework, repair);
   loadForGood(cc, repair);
+  leaveSignalsToOthers();
   // The C API's functions are spread over both files; both are asked through their own handles.
   const libraries = [koffi.load(cc), koffi.load(framework)];
   const find = (name: string, prototype: string): CFunction => {
