@@ -130,14 +130,12 @@ async function isAgain(loaded: Model, own: Model | undefined): Promise<boolean> 
 
 /** The sizes of a new model with random weights, before it is built. */
 export async function newConfig(
-  size: SizeName = "small",
+  size: SizeName | undefined,
   { vocabulary, head }: { vocabulary?: string | undefined; head?: ModelHead | undefined } = {},
 ): Promise<ModelConfig> {
   const { openTokenizer } = await import("../data/tokens.js");
-  const { sizes } = await import("../model/config.js");
-  const { withHead } = await import("../model/head.js");
-  const { vocabularySize } = await openTokenizer(vocabulary);
-  return withHead({ ...sizes[size], text: { ...sizes[size].text, vocabulary: vocabularySize } }, head);
+  const build = await import("../model/build.js");
+  return build.newConfig(await openTokenizer(vocabulary), size, head);
 }
 
 /** From so many weights on, drawing them takes a second or more: ten in all for a base model. */

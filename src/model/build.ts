@@ -3,7 +3,7 @@ import { existsSync, statSync } from "node:fs";
 import path from "node:path";
 import { plainCaptions } from "../data/plainCaptions.js";
 import type { RegionSize } from "../data/regionFeatures.js";
-import { openTokenizer } from "../data/tokens.js";
+import { openTokenizer, type Tokenizer } from "../data/tokens.js";
 import { AmsError } from "../errors.js";
 import { packageRoot } from "../paths.js";
 import { disposeModel, type Model } from "./ams.js";
@@ -75,8 +75,7 @@ async function built(options: BuildOptions): Promise<Model> {
     return recipe === undefined ? model : { ...model, recipe: recipe.name };
   }
   const tokenizer = await openTokenizer(options.vocabulary);
-  const size: ModelConfig = sizes[options.size ?? "small"];
-  const config = withHead({ ...size, text: { ...size.text, vocabulary: tokenizer.vocabularySize } }, recipe?.head);
+  const config = newConfig(tokenizer, options.size, recipe?.head);
   return {
     config,
     parameters: createParameters(config, options.seed ?? 3407),
@@ -85,6 +84,16 @@ async function built(options: BuildOptions): Promise<Model> {
     recipe: recipe?.name ?? "ams-published",
     tokenizer: config.head?.captions === "plain" ? plainCaptions(tokenizer) : tokenizer,
   };
+}
+
+/** The sizes of a new model whose captions this tokenizer reads. */
+export function newConfig(
+  { vocabularySize }: Pick<Tokenizer, "vocabularySize">,
+  name: SizeName = "small",
+  head?: ModelHead,
+): ModelConfig {
+  const size: ModelConfig = sizes[name];
+  return withHead({ ...size, text: { ...size.text, vocabulary: vocabularySize } }, head);
 }
 
 /** A model of region features; options of pictures are refused. */

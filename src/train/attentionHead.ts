@@ -70,8 +70,8 @@ export function* attentionHead(
   };
   let complete = false;
   try {
-    const [regions, tokens, width] = [images[0]!.shape[1], matched[0]!.shape[1], images[0]!.shape[2]];
-    const blocks = pairBlocks(pairs.length, (regions + tokens) * width);
+    const { size: imageFloats } = images[0]!;
+    const blocks = pairBlocks(pairs.length, (imageFloats + matched[0]!.size) / size);
     for (let k = 0; k < images.length; k++) {
       let first = 0;
       for (const places of blocks) {

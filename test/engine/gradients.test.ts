@@ -3,7 +3,7 @@
  * differences in float64, and the whole model's against the published code's.
  */
 import assert from "node:assert/strict";
-import { after, describe, test } from "node:test";
+import { after, describe, test, type TestContext } from "node:test";
 import * as tf from "@tensorflow/tfjs-core";
 import { compileFrom } from "../../src/engine/formula.js";
 import { startEngine, type EngineName } from "../../src/engine/index.js";
@@ -132,27 +132,28 @@ for (const { engine, from, name } of ways) {
   describe(`on the engine ${name}`, () => {
     const before = compileFrom(Infinity);
     after(() => compileFrom(before));
+    /** Starts the engine; false, and the test skipped, where it is missing, or a software renderer where that is `slow`. */
+    const started = async (t: TestContext, slow?: string): Promise<boolean> => {
+      const reason = await missing(engine);
+      const skipped =
+        reason ?? (slow !== undefined && engine === "webgpu" && (await findAdapter()).software ? slow : undefined);
+      if (skipped !== undefined) {
+        t.skip(skipped);
+        return false;
+      }
+      await startEngine(engine);
+      compileFrom(from);
+      return true;
+    };
     for (const piece of pieces) {
       test(`${piece.name}: value and gradient`, async (t) => {
-        const reason = await missing(engine);
-        if (reason !== undefined) {
-          t.skip(reason);
-          return;
-        }
-        await startEngine(engine);
-        compileFrom(from);
+        if (!(await started(t))) return;
         compare(piece);
       });
     }
 
     test("the hinge of the library has the gradient of the hinge by max", async (t) => {
-      const reason = await missing(engine);
-      if (reason !== undefined) {
-        t.skip(reason);
-        return;
-      }
-      await startEngine(engine);
-      compileFrom(from);
+      if (!(await started(t))) return;
       const random = Random.stream(1, "hinge");
       const S = Float32Array.from({ length: 36 }, () => random.uniform(-1, 1));
       const { value, grad } = tf.valueAndGrad((x: tf.Tensor) => tf.sum(hinge(x)))(tf.tensor2d(S, [6, 6]));
@@ -162,17 +163,7 @@ for (const { engine, from, name } of ways) {
     });
 
     test("the gradient of a network with dropout is the slope of its loss", async (t) => {
-      const reason = await missing(engine);
-      if (reason !== undefined) {
-        t.skip(reason);
-        return;
-      }
-      if (engine === "webgpu" && (await findAdapter()).software) {
-        t.skip("takes long on a software renderer; its pieces were compared there");
-        return;
-      }
-      await startEngine(engine);
-      compileFrom(from);
+      if (!(await started(t, "takes long on a software renderer; its pieces were compared there"))) return;
       compareAlongGradient(0.3);
     });
 
@@ -183,17 +174,7 @@ for (const { engine, from, name } of ways) {
     // The slowest computes one of the two, which differ in one caption's features only.
     for (const [mode, firstScaleText] of engine === "plain" ? modes.slice(0, 1) : modes) {
       test(`loss and gradient of the whole model equal the published code's, ${mode}`, async (t) => {
-        const reason = await missing(engine);
-        if (reason !== undefined) {
-          t.skip(reason);
-          return;
-        }
-        if (engine === "webgpu" && (await findAdapter()).software) {
-          t.skip("takes minutes on a software renderer; the shallow model stands for it");
-          return;
-        }
-        await startEngine(engine);
-        compileFrom(from);
+        if (!(await started(t, "takes minutes on a software renderer; the shallow model stands for it"))) return;
         compareModel(mode, firstScaleText);
       });
     }
