@@ -106,7 +106,7 @@ export function createAdapter(host: AdapterHost): Adapter {
   const frames = new Map<number, Frame>();
 
   const connected = (): Inspector => {
-    if (inspector === undefined) throw new DebugError("the debugger is not attached: send initialize and attach first");
+    if (inspector === undefined) throw new DebugError("the debugger is not attached: send initialize first");
     return inspector;
   };
   const variables = createVariables(connected, () => withTypes);
@@ -414,8 +414,13 @@ export function createAdapter(host: AdapterHost): Adapter {
   };
 
   const commands: Record<string, (given: Record<string, unknown>) => object | Promise<object>> = {
-    initialize({ clientID }) {
+    /**
+     * Attaches already: JupyterLab asks for `debugInfo` between its `initialize` and its `attach` (whenever the kernel's state changes), and
+     * where the answer is "not started" then, it sends no breakpoints until the debugger is switched off and on. ipykernel's starts here too.
+     */
+    async initialize({ clientID }) {
       withTypes = clientID !== "jupyterlab";
+      await attach();
       setImmediate(() => {
         emit("initialized");
       });
