@@ -9,7 +9,7 @@ const cpu = { name: "/job:localhost/replica:0/task:0/device:CPU:0", type: "CPU" 
 const gpu = { name: "/job:localhost/replica:0/task:0/device:GPU:0", type: "GPU" };
 
 /** TensorFlow's C API with these devices; the function that `fail` names reports an error from then on. */
-function recorder(devices: { name: string; type: string }[]) {
+function recorder(devices: { name: string; type: string }[], threads = 2) {
   const calls: { name: string; values: unknown[] }[] = [];
   let [made, code] = [100n, 0];
   let failing: string | undefined;
@@ -42,7 +42,7 @@ function recorder(devices: { name: string; type: string }[]) {
         },
     },
   ) as TensorFlow;
-  const binding = createBinding(tensorflow);
+  const binding = createBinding(tensorflow, { threads });
   return {
     binding,
     fail: (name: string): void => {
@@ -159,4 +159,38 @@ test("without a GPU nothing is copied and no device is named", () => {
   });
   assert.deepEqual(named(calls, "TFE_TensorHandleCopyToDevice"), []);
   assert.deepEqual(named(calls, "TFE_OpSetDevice"), []);
+});
+
+describe("running ahead", () => {
+  const negate = (binding: ReturnType<typeof createBinding>): void => {
+    const id = binding.createTensor([2], dataTypes.TF_FLOAT, new Float32Array([1, 2]));
+    binding.executeOp("Neg", [], [id], 1);
+  };
+  /** Whether an op is queued. */
+  const queues = ({ during, binding }: ReturnType<typeof recorder>): boolean => {
+    const calls = during(() => {
+      negate(binding);
+    });
+    // Of a result that is still to come nothing is asked: TensorFlow would wait for it.
+    return named(calls, "TFE_TensorHandleNumDims").length === 0;
+  };
+
+  test("an op is queued once its results' shapes are known", () => {
+    const here = recorder([cpu]);
+    const [[direct], [queue]] = named(here.calls, "TFE_NewExecutor") as [unknown[], unknown[]];
+    assert.deepEqual([direct, queue], [false, true]);
+    assert.deepEqual([queues(here), queues(here)], [false, true]);
+    assert.ok(here.binding.settle());
+    assert.ok(!here.binding.settle());
+  });
+
+  test("nothing is on a GPU, or with one thread", () => {
+    const there = recorder([cpu, gpu]);
+    assert.deepEqual([queues(there), queues(there)], [false, false]);
+    there.binding.useGpu(false);
+    assert.deepEqual([queues(there), queues(there)], [false, true]);
+    const one = recorder([cpu], 1);
+    assert.deepEqual([queues(one), queues(one)], [false, false]);
+    assert.deepEqual(named(one.calls, "TFE_NewExecutor"), []);
+  });
 });

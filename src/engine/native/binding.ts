@@ -1,5 +1,7 @@
 /** What tfjs-node's kernels expect of their native addon, over TensorFlow's C API: tensors by number, and eager ops. */
+import { availableParallelism } from "node:os";
 import { AmsError } from "../../errors.js";
+import { callKey, createAhead, keptValues, type Kind, type Known } from "./ahead.js";
 import { copyMemory, type Pointer, type TensorFlow } from "./library.js";
 
 /** `TF_DataType` numbers (tensorflow/c/tf_datatype.h). */
@@ -49,6 +51,11 @@ export interface BindingOptions {
   threads?: number | undefined;
 }
 
+/** A tensor of TensorFlow's. */
+interface Held extends Known {
+  handle: Pointer;
+}
+
 /** Bytes of one element; strings and resources have none of their own. */
 const elementBytes: Record<number, number> = {
   [dataTypes.TF_FLOAT]: 4,
@@ -81,13 +88,19 @@ export function createBinding(tensorflow: TensorFlow, { threads }: BindingOption
   const tf = tensorflow;
   const status = tf.TF_NewStatus() as Pointer;
   const check = (where: string): void => {
-    if (tf.TF_GetCode(status) !== 0) {
-      throw new AmsError(`TensorFlow: ${String(tf.TF_Message(status)).trim()}`, {
-        where,
-        hint: "check the shapes and types of the tensors; when memory ran out, use a smaller batch or model",
-      });
-    }
+    if (tf.TF_GetCode(status) === 0) return;
+    // Of a queued op it also says that all later ones are given up, which `recover` ends.
+    const message = String(tf.TF_Message(status)).replace(
+      /Encountered when executing an operation using EagerExecutor.*/s,
+      "",
+    );
+    ahead?.recover();
+    throw new AmsError(`TensorFlow: ${message.trim()}`, {
+      where,
+      hint: "check the shapes and types of the tensors; when memory ran out, use a smaller batch or model",
+    });
   };
+  let ahead: ReturnType<typeof createAhead>;
 
   const options = tf.TFE_NewContextOptions() as Pointer;
   const proto = configProto(threads);
@@ -96,6 +109,8 @@ export function createBinding(tensorflow: TensorFlow, { threads }: BindingOption
   const context = tf.TFE_NewContext(options, status) as Pointer;
   check("starting TensorFlow");
   tf.TFE_DeleteContextOptions(options);
+  // One thread is one thread: JavaScript's and TensorFlow's work take turns then.
+  if ((threads ?? availableParallelism()) > 1) ahead = createAhead(tf, context, status);
   const devices = listDevices();
   let gpu = devices.find((device) => device.type === "GPU");
   /** The CPU, when there is a GPU that TensorFlow would choose by itself and may not. */
@@ -114,29 +129,31 @@ export function createBinding(tensorflow: TensorFlow, { threads }: BindingOption
     return found;
   }
 
-  const handles = new Map<number, Pointer>();
+  const tensors = new Map<number, Held>();
   let nextId = 0;
 
-  const insert = (handle: Pointer): number => {
-    handles.set(nextId, handle);
+  const insert = (held: Held): number => {
+    tensors.set(nextId, held);
     return nextId++;
   };
 
-  const handleOf = (id: number, where: string): Pointer => {
-    const handle = handles.get(id);
-    if (handle === undefined) throw new Error(`${where}: there is no tensor ${String(id)}; was it disposed?`);
-    return handle;
+  const heldBy = (id: number, where: string): Held => {
+    const held = tensors.get(id);
+    if (held === undefined) throw new Error(`${where}: there is no tensor ${String(id)}; was it disposed?`);
+    return held;
   };
+  const handleOf = (id: number, where: string): Pointer => heldBy(id, where).handle;
 
   // Reused for every call: the addresses of an op's results, and how many there are.
   let results = new BigUint64Array(16);
   const resultCount = new Int32Array(1);
 
-  function metadataOf(handle: Pointer): TensorMetadata {
+  /** What a tensor is; waits until it is computed. */
+  function kindOf(handle: Pointer): Kind {
     const rank = tf.TFE_TensorHandleNumDims(handle, status) as number;
     const shape = new Array<number>(Math.max(rank, 0));
     for (let i = 0; i < rank; i++) shape[i] = Number(tf.TFE_TensorHandleDim(handle, i, status));
-    return { id: insert(handle), shape, dtype: tf.TFE_TensorHandleDataType(handle) as number };
+    return { shape, dtype: tf.TFE_TensorHandleDataType(handle) as number };
   }
 
   function stringTensor(shape: BigInt64Array, values: Uint8Array[]): Pointer {
@@ -159,14 +176,14 @@ export function createBinding(tensorflow: TensorFlow, { threads }: BindingOption
   function ownedStrings(tensor: Pointer, handle: Pointer, count: number): Pointer {
     const copied = new Int32Array([0, 2147483647]);
     const [position, length] = [0, 1].map((i) => createTensor([], dataTypes.TF_INT32, copied.subarray(i, i + 1)));
-    const id = insert(handle);
+    const id = insert({ handle, shape: [count], dtype: dataTypes.TF_STRING });
     const attributes = [{ name: "T", type: attributeTypes.TF_ATTR_TYPE, value: dataTypes.TF_INT32 }];
     const [copy] = executeOp("Substr", attributes, [id, position as number, length as number], 1);
     const data = tf.TF_TensorData(tensor) as Pointer;
     for (let i = 0; i < count; i++) tf.TF_StringDealloc(data + BigInt(i * STRING_BYTES));
     for (const used of [id, position, length]) deleteTensor(used as number);
     const owned = handleOf((copy as TensorMetadata).id, "Substr");
-    handles.delete((copy as TensorMetadata).id);
+    tensors.delete((copy as TensorMetadata).id);
     return owned;
   }
 
@@ -183,7 +200,7 @@ export function createBinding(tensorflow: TensorFlow, { threads }: BindingOption
       check("createTensor");
       if (values.some((bytes) => bytes.length > SHORT_STRING)) handle = ownedStrings(tensor, handle, count);
       tf.TF_DeleteTensor(tensor);
-      return insert(handle);
+      return insert({ handle, shape, dtype });
     }
     const bytes = count * (elementBytes[dtype] ?? 0);
     if (bytes !== values.byteLength) {
@@ -202,16 +219,17 @@ export function createBinding(tensorflow: TensorFlow, { threads }: BindingOption
     const handle = tf.TFE_NewTensorHandle(tensor, status) as Pointer;
     tf.TF_DeleteTensor(tensor);
     check("createTensor");
-    if (gpu === undefined || dtype === dataTypes.TF_INT32) return insert(handle);
+    const kept = dtype === dataTypes.TF_INT32 || dtype === dataTypes.TF_INT64 ? keptValues(values as Int32Array) : {};
+    if (gpu === undefined || dtype === dataTypes.TF_INT32) return insert({ handle, shape, dtype, ...kept });
     const copy = tf.TFE_TensorHandleCopyToDevice(handle, context, gpu.name, status) as Pointer;
     tf.TFE_DeleteTensorHandle(handle);
     check("copying to the GPU");
-    return insert(copy);
+    return insert({ handle: copy, shape, dtype });
   }
 
   function deleteTensor(id: number): void {
     tf.TFE_DeleteTensorHandle(handleOf(id, "deleteTensor"));
-    handles.delete(id);
+    tensors.delete(id);
   }
 
   /** A copy of a tensor's values; blocks until they are computed. Strings come as arrays of bytes. */
@@ -275,13 +293,25 @@ export function createBinding(tensorflow: TensorFlow, { threads }: BindingOption
     }
   }
 
-  /** Runs one op on tensors by number; the results are new tensors. */
+  /** Names that are functions here. */
+  const functions = new Set<string>();
+
+  /**
+   * Runs one op on tensors by number; the results are new tensors. Where their shapes are known from an earlier call it is only
+   * queued, and what fails in it is told by a later call or by the reading of a result.
+   */
   function executeOp(
     name: string,
     attributes: readonly OpAttribute[],
     inputs: readonly number[],
     outputs: number,
   ): TensorMetadata[] {
+    const held = inputs.map((id) => heldBy(id, name));
+    const key =
+      ahead === undefined || gpu !== undefined ? undefined : callKey(name, attributes, held, functions.has(name));
+    const known = key === undefined ? undefined : ahead?.get(key);
+    if (known !== undefined) ahead?.queue();
+    else if (ahead?.atOnce() === true) check(`an op shortly before ${name}`);
     const op = tf.TFE_NewOp(context, name, status) as Pointer;
     check(name);
     try {
@@ -289,28 +319,32 @@ export function createBinding(tensorflow: TensorFlow, { threads }: BindingOption
         tf.TFE_OpSetDevice(op, instead, status);
         check(name);
       }
-      for (const id of inputs) {
-        tf.TFE_OpAddInput(op, handleOf(id, name), status);
+      for (const { handle } of held) {
+        tf.TFE_OpAddInput(op, handle, status);
         check(name);
       }
       for (const attribute of attributes) setAttribute(op, attribute);
       if (outputs > results.length) results = new BigUint64Array(outputs);
       resultCount[0] = outputs;
       tf.TFE_Execute(op, results, resultCount, status);
-      check(name);
-      const found = resultCount[0];
-      const made: TensorMetadata[] = [];
-      for (let i = 0; i < found; i++) made.push(metadataOf(results[i]!));
-      return made;
+      check(known === undefined ? name : `${name} or an op shortly before it`);
+      const handles = Array.from({ length: resultCount[0] }, (_, i) => results[i]!);
+      const kinds = known ?? handles.map(kindOf);
+      if (known === undefined && key !== undefined) ahead?.learn(key, kinds);
+      return handles.map((handle, i) => {
+        const { shape, dtype } = kinds[i]!;
+        return { id: insert({ handle, shape, dtype }), shape: [...shape], dtype };
+      });
     } finally {
       tf.TFE_DeleteOp(op);
     }
   }
 
   /** Adds a function (a FunctionDef message); its name is then an op's. */
-  function addFunction(proto: Uint8Array): void {
+  function addFunction(name: string, proto: Uint8Array): void {
     tf.TFE_ContextAddFunctionDef(context, proto, proto.length, status);
     check("adding a function");
+    functions.add(name);
   }
 
   return {
@@ -323,7 +357,9 @@ export function createBinding(tensorflow: TensorFlow, { threads }: BindingOption
     tensorDataSync,
     executeOp,
     addFunction,
-    getNumOfTensors: (): number => handles.size,
+    getNumOfTensors: (): number => tensors.size,
+    /** Waits until everything that is queued is computed -> whether anything may have been. */
+    settle: (): boolean => ahead?.atOnce() === true,
     getNumOfSavedModels: (): number => 0,
     /** Whether a GPU's float32 products may round their inputs to TF32 (10 bits of mantissa); given a value, sets it. */
     tensorFloat32: (on?: boolean): boolean => {

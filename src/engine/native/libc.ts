@@ -14,6 +14,7 @@ interface LibC {
   dlerror: () => string | null;
   dup: (fd: number) => number;
   dup2: (from: number, to: number) => number;
+  close: (file: number) => number;
   setenv: (name: string, value: string, overwrite: number) => number;
   sigfillset: (set: Uint8Array) => number;
   sigdelset: (set: Uint8Array, signal: number) => number;
@@ -30,6 +31,7 @@ function openLibC(): LibC {
       dlerror: self.func("const char *dlerror()") as LibC["dlerror"],
       dup: self.func("int dup(int fd)") as LibC["dup"],
       dup2: self.func("int dup2(int from, int to)") as LibC["dup2"],
+      close: self.func("int close(int file)") as LibC["close"],
       setenv: self.func("int setenv(const char *name, const char *value, int overwrite)") as LibC["setenv"],
       sigfillset: self.func("int sigfillset(void *set)") as LibC["sigfillset"],
       sigdelset: self.func("int sigdelset(void *set, int signal)") as LibC["sigdelset"],
@@ -80,7 +82,7 @@ export function setEnvironment(name: string, value: string): void {
  */
 export function withSilentStderr<T>(work: () => T): T {
   if (/^[0-2]$/.test(process.env["TF_CPP_MIN_LOG_LEVEL"] ?? "")) return work();
-  const { dup, dup2 } = openLibC();
+  const { dup, dup2, close } = openLibC();
   const saved = dup(2);
   const sink = openSync(devNull, "w");
   dup2(sink, 2);
@@ -89,6 +91,6 @@ export function withSilentStderr<T>(work: () => T): T {
   } finally {
     dup2(saved, 2);
     closeSync(sink);
-    closeSync(saved);
+    close(saved); // a file that Node did not open: in a worker thread it would warn
   }
 }

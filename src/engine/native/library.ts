@@ -11,6 +11,7 @@ export type Memory = Pointer | NodeJS.ArrayBufferView;
 const prototypes = {
   TF_Version: "const char *TF_Version()",
   TF_NewStatus: "void *TF_NewStatus()",
+  TF_DeleteStatus: "void TF_DeleteStatus(void *status)",
   TF_GetCode: "int TF_GetCode(void *status)",
   TF_Message: "const char *TF_Message(void *status)",
   TF_AllocateTensor: "void *TF_AllocateTensor(int dtype, void *dims, int rank, size_t bytes)",
@@ -62,7 +63,16 @@ const prototypes = {
   TFE_Execute: "void TFE_Execute(void *op, void *handles, void *count, void *status)",
 } as const;
 
-export type TensorFlow = Record<keyof typeof prototypes, CFunction>;
+/** Of the experimental part of the C API: a version may lack them. */
+const experimental = {
+  TFE_NewExecutor: "void *TFE_NewExecutor(bool queued, bool streaming, int most)",
+  TFE_ContextSetExecutorForThread: "void TFE_ContextSetExecutorForThread(void *context, void *executor)",
+  TFE_ExecutorWaitForAllPendingNodes: "void TFE_ExecutorWaitForAllPendingNodes(void *executor, void *status)",
+  TFE_ExecutorClearError: "void TFE_ExecutorClearError(void *executor)",
+} as const;
+
+export type TensorFlow = Record<keyof typeof prototypes, CFunction> &
+  Record<keyof typeof experimental, CFunction | undefined>;
 
 /**
  * Loads `libtensorflow_framework` and `libtensorflow_cc` (in this order: the second needs the first) for the rest of the
@@ -77,20 +87,22 @@ export function loadTensorFlow({ framework, cc, repair }: Omit<LibraryFiles, "ve
   leaveSignalsToOthers();
   // The C API's functions are spread over both files; both are asked through their own handles.
   const libraries = [koffi.load(cc), koffi.load(framework)];
-  const find = (name: string, prototype: string): CFunction => {
-    let failure: unknown;
+  const find = (prototype: string): CFunction | undefined => {
     for (const library of libraries) {
       try {
         return library.func(prototype);
-      } catch (error) {
-        failure = error;
+      } catch {
+        // the other one may have it
       }
     }
-    throw new Error(`TensorFlow's library has no ${name}`, { cause: failure });
+    return undefined;
   };
-  return Object.fromEntries(
-    Object.entries(prototypes).map(([name, prototype]) => [name, find(name, prototype)]),
-  ) as TensorFlow;
+  const functions = Object.entries({ ...prototypes, ...experimental }).map(
+    ([name, prototype]) => [name, find(prototype)] as const,
+  );
+  const missing = functions.find(([name, found]) => found === undefined && name in prototypes);
+  if (missing !== undefined) throw new Error(`TensorFlow's library has no ${missing[0]}`);
+  return Object.fromEntries(functions) as TensorFlow;
 }
 
 const memcpy = koffi.load(null).func("void *memcpy(void *to, void *from, size_t bytes)") as (

@@ -232,7 +232,7 @@ export function createNativeOps(backend: NativeBackend, mostCompiled = 512): Nat
     let outputs = functions.get(name);
     if (outputs === undefined) {
       const made = functionDef(name, write, inputs.length);
-      binding.addFunction(made.proto);
+      binding.addFunction(name, made.proto);
       outputs = made.outputs;
       functions.set(name, outputs);
     }
