@@ -18,8 +18,12 @@ export interface Known extends Kind {
   values?: string;
 }
 
-/** Ops that JavaScript may be ahead by: enough to hide its work behind TensorFlow's, few enough to stop well within a second. */
-const mostAhead = 64;
+/**
+ * JavaScript waits for the queue now and then, after fewer ops where that took longer (milliseconds): an interrupt has to wait for the
+ * queue too. A limit of TensorFlow's own (64 ops, 256) costs a small step a tenth: it wakes JavaScript after every op.
+ */
+const longestWait = 100;
+const [fewestAhead, mostAhead] = [16, 2048];
 
 /** Kinds of calls whose results' shapes are kept; then all are forgotten and learnt anew. */
 const mostCalls = 20_000;
@@ -92,9 +96,9 @@ export interface Ahead {
   /** What an earlier call with this key gave. */
   get(key: string): readonly Kind[] | undefined;
   learn(key: string, results: readonly Kind[]): void;
-  /** The ops of this thread are queued from now on. */
-  queue(): void;
-  /** They are computed at once from now on -> whether it waited for the queue, whose first failure is in `status` then. */
+  /** The next op of this thread is queued -> whether it waited for the queue, whose first failure is in `status` then. */
+  queue(): boolean;
+  /** The next op is computed at once -> the same. */
   atOnce(): boolean;
   /** After a failure: what was queued behind it is given up, and later ops are none the worse. */
   recover(): void;
@@ -117,12 +121,18 @@ export function createAhead(tf: TensorFlow, context: Pointer, status: Pointer): 
     return undefined;
   }
   const direct = TFE_NewExecutor(false, false, 0) as Pointer;
-  const queued = TFE_NewExecutor(true, false, mostAhead) as Pointer;
+  const queued = TFE_NewExecutor(true, false, 0) as Pointer;
   const calls = new Map<string, readonly Kind[]>();
   let current: Pointer | undefined;
+  /** Ops queued since the last wait, and of how many the next wait is. */
+  let [waiting, most] = [0, fewestAhead];
   const turnTo = (executor: Pointer): void => {
     if (executor !== current) TFE_ContextSetExecutorForThread(context, executor);
     current = executor;
+  };
+  const wait = (): void => {
+    TFE_ExecutorWaitForAllPendingNodes(queued, status);
+    waiting = 0;
   };
   return {
     get: (key) => calls.get(key),
@@ -132,10 +142,16 @@ export function createAhead(tf: TensorFlow, context: Pointer, status: Pointer): 
     },
     queue() {
       turnTo(queued);
+      if (++waiting <= most) return false;
+      const began = performance.now();
+      wait();
+      const slow = performance.now() - began > longestWait;
+      most = slow ? Math.max(fewestAhead, most / 2) : Math.min(mostAhead, most * 2);
+      return true;
     },
     atOnce() {
       const waits = current === queued;
-      if (waits) TFE_ExecutorWaitForAllPendingNodes(queued, status);
+      if (waits) wait();
       turnTo(direct);
       return waits;
     },

@@ -310,8 +310,8 @@ export function createBinding(tensorflow: TensorFlow, { threads }: BindingOption
     const key =
       ahead === undefined || gpu !== undefined ? undefined : callKey(name, attributes, held, functions.has(name));
     const known = key === undefined ? undefined : ahead?.get(key);
-    if (known !== undefined) ahead?.queue();
-    else if (ahead?.atOnce() === true) check(`an op shortly before ${name}`);
+    const waited = known === undefined ? ahead?.atOnce() : ahead?.queue();
+    if (waited === true) check(`an op shortly before ${name}`);
     const op = tf.TFE_NewOp(context, name, status) as Pointer;
     check(name);
     try {
