@@ -358,8 +358,12 @@ export function createBinding(tensorflow: TensorFlow, { threads }: BindingOption
     executeOp,
     addFunction,
     getNumOfTensors: (): number => tensors.size,
-    /** Waits until everything that is queued is computed -> whether anything may have been. */
-    settle: (): boolean => ahead?.atOnce() === true,
+    /** Waits until everything that is queued is computed, and throws what failed in it -> whether anything was. */
+    settle: (): boolean => {
+      const waited = ahead?.atOnce() === true;
+      if (waited) check("an op shortly before");
+      return waited;
+    },
     getNumOfSavedModels: (): number => 0,
     /** Whether a GPU's float32 products may round their inputs to TF32 (10 bits of mantissa); given a value, sets it. */
     tensorFloat32: (on?: boolean): boolean => {
