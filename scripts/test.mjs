@@ -7,6 +7,7 @@ import { spec } from "node:test/reporters";
 import { parseArgs } from "node:util";
 import { lint } from "./lint.mjs";
 import { setUp } from "./setup/index.mjs";
+import { installNotebook, needsNotebook } from "./setup/notebook.mjs";
 import { installPytorch, needsPytorch } from "./setup/pytorch.mjs";
 import { environment, python, root } from "./setup/paths.mjs";
 import { installPythonForTests } from "./setup/python.mjs";
@@ -44,6 +45,7 @@ await main(async () => {
     (file) => /\/test_\w+\.py$/.test(file) && matches(file),
   );
   if (pythonFiles.length > 0) await step("Python packages for tests", installPythonForTests);
+  if (files.some(needsNotebook)) await step("Notebook 7 for tests", installNotebook);
   if (files.some(needsPytorch)) await step("PyTorch for tests", installPytorch);
   console.log(`\n${bold("Testing")}`);
   if (files.length > 0) add(await runTests(files));

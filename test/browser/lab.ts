@@ -112,7 +112,7 @@ export function findBrowser(): string | undefined {
 
 /**
  * Starts JupyterLab on a folder and a browser on it. `kernelPath`: a Jupyter data folder whose kernels come first. `own`: the Python that
- * has JupyterLab, its whole environment and more flags; default: the private one of the set-up.
+ * has JupyterLab, its whole environment and more flags; default: the private one of the set-up. `notebook`: Notebook 7 in its place.
  */
 export async function startLab(options: {
   root: string;
@@ -120,6 +120,7 @@ export async function startLab(options: {
   kernelPath?: string;
   viewport?: { width: number; height: number };
   own?: { python: string; env: NodeJS.ProcessEnv; flags: string[] };
+  notebook?: boolean;
 }): Promise<Lab> {
   const script = path.join(packageRoot(), "scripts", "setup", "paths.mjs");
   const setup = (await import(pathToFileURL(script).href)) as SetupPaths;
@@ -129,18 +130,20 @@ export async function startLab(options: {
   writeFileSync(path.join(settings, "overrides.json"), JSON.stringify(overrides));
   const folders = { JUPYTERLAB_WORKSPACES_DIR: settings, JUPYTERLAB_SETTINGS_DIR: settings };
   const { own } = options;
+  const [module, app, pages] =
+    options.notebook === true ? ["notebook", "JupyterNotebookApp", "notebooks"] : ["jupyterlab", "LabApp", "lab/tree"];
   const env = own === undefined ? setup.environment(folders) : { ...own.env, ...folders };
   if (options.kernelPath !== undefined)
     env["JUPYTER_PATH"] = [options.kernelPath, env["JUPYTER_PATH"]].filter((part) => part !== undefined).join(":");
   const server = spawn(
     own?.python ?? setup.python,
     [
-      ...["-m", "jupyterlab", "--no-browser", "--allow-root", "--LabApp.expose_app_in_browser=True"],
+      ...["-m", module, "--no-browser", "--allow-root", `--${app}.expose_app_in_browser=True`],
       `--ServerApp.root_dir=${options.root}`,
       `--ServerApp.port=${port}`,
       "--ServerApp.port_retries=0",
       `--IdentityProvider.token=${token}`,
-      `--LabApp.app_settings_dir=${settings}`,
+      `--${app}.app_settings_dir=${settings}`,
       ...(own?.flags ?? []),
     ],
     { env, stdio: ["ignore", "pipe", "pipe"] },
@@ -192,7 +195,7 @@ export async function startLab(options: {
       },
       open: async (notebook) => {
         const place = notebook.split("/").map(encodeURIComponent).join("/");
-        await page.goto(`${url}/lab/tree/${place}?token=${token}`);
+        await page.goto(`${url}/${pages}/${place}?token=${token}`);
         // Not one that the workspace shows from before.
         await page.waitForFunction(isOpenAndIdle, notebook, { timeout: 120_000, polling: 250 });
       },
