@@ -3,10 +3,12 @@ import type * as tf from "@tensorflow/tfjs-core";
 import type { Context } from "../context.js";
 import { describeBad } from "../data/batches.js";
 import type { Item } from "../data/dataset.js";
+import { checkInput } from "../data/regionFeatures.js";
 import { AmsError } from "../errors.js";
 import { tokenise } from "../evaluate/encode.js";
 import { captionVectors, imageVectors } from "../evaluate/pooled.js";
 import type { Model } from "../model/ams.js";
+import { inputOf } from "../model/config.js";
 import { biasesHash } from "../model/fingerprint.js";
 
 /** An image that the first stage found. */
@@ -46,8 +48,9 @@ export interface GalleryIndex extends Gallery {
   texts(context: Context): Promise<Float32Array>;
 }
 
-/** An index over items. Encoding waits until a query needs it: images for texts, captions for images. */
+/** An index over items. Encoding waits until a query needs it: images for texts, captions for images. Throws AmsError for what the model does not look at. */
 export function indexGallery(model: Model, items: Item[]): GalleryIndex {
+  checkInput(items, inputOf(model.config));
   const captions = items.flatMap(({ captions }, item) => captions.map(({ text }) => ({ item, text })));
   const unreadable = new Map<number, string>();
   let images: Float32Array | undefined;

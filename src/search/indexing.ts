@@ -5,7 +5,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { breathe, type Context } from "../context.js";
 import { describeBad, loadReadable } from "../data/batches.js";
 import type { Item } from "../data/dataset.js";
-import { featuresFile } from "../data/regionFeatures.js";
+import { checkInput, featuresFile } from "../data/regionFeatures.js";
 import { formatBytes } from "../display.js";
 import { AmsError } from "../errors.js";
 import { tokenise } from "../evaluate/encode.js";
@@ -99,11 +99,13 @@ const flushBytes = 64e6;
 /**
  * Makes an index or goes on with it: images that are in it already are passed over, so that an interrupted or killed call is simply
  * repeated. Aborted, it writes what is encoded and throws the signal's reason. Images that cannot be read are told and left out.
- * Throws AmsError for an index of another model, a folder that is none, a full disk, and while another process writes.
+ * Throws AmsError for an index of another model, what the model does not look at, a folder that is none, a full disk, and while another
+ * process writes.
  */
 export async function buildIndex(model: Model, options: IndexOptions, context: Context): Promise<Indexed> {
   const start = performance.now();
   const { folder, gallery, update = false, remove = [] } = options;
+  if (gallery !== undefined) checkInput(gallery.items, inputOf(model.config));
   const unlock = lockIndex(folder);
   let store: Store | undefined;
   try {

@@ -4,6 +4,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -34,6 +35,7 @@ import { Random } from "../../src/random.js";
 import { packageRoot } from "../../src/paths.js";
 import { checkpointsIn } from "../../src/train/checkpoint.js";
 import { recipeOf } from "../../src/train/recipe.js";
+import { buildIndex, indexGallery } from "../../src/search/index.js";
 import { checkIntended } from "../../src/train/trainer.js";
 import { fixture } from "../fixtures.js";
 import { largestDifference } from "../golden.js";
@@ -358,11 +360,19 @@ describe("a model of region features", () => {
       [ofFeatures, pictures, /the model looks at region features, and this is a picture/],
     ] as const;
     const kept = path.join(home, "scoring-of-refused");
+    const index = mkdtempSync(path.join(home, "index-of-refused-"));
     for (const [model, data, message] of refusals) {
       assert.throws(() => checkIntended(model, data, { batchSize: 4 }), message);
       const keep = { folder: kept, fresh: false, resume: false, finished: () => undefined };
       await assert.rejects(evaluate(model, data, { split: "test", keep }, silentContext), message);
       assert.ok(!existsSync(kept), "nothing of an evaluation was begun");
+      const items = data.splits["test"];
+      assert.throws(() => indexGallery(model, items), message);
+      // A wish for a fresh index must not cost the one that is there.
+      writeFileSync(path.join(index, "kept"), "");
+      const gallery = { source: data.name, items };
+      await assert.rejects(buildIndex(model, { folder: index, gallery, fresh: true }, silentContext), message);
+      assert.deepEqual(readdirSync(index), ["kept"]);
     }
     // Without a model none is loaded or drawn for such data.
     for (const size of [undefined, "tiny"] as const) {
