@@ -383,10 +383,15 @@ export function createAdapter(host: AdapterHost): Adapter {
       }
     });
     inspector = connection;
-    await connection.send("Runtime.enable");
-    await connection.send("Debugger.enable");
-    // Not Debugger.setAsyncCallStackDepth: Node's async_hooks would be on, and an interrupt by force abort the process.
-    await connection.send("Debugger.setBlackboxPatterns", { patterns: foreign });
+    try {
+      await connection.send("Runtime.enable");
+      await connection.send("Debugger.enable");
+      // Not Debugger.setAsyncCallStackDepth: Node's async_hooks would be on, and an interrupt by force abort the process.
+      await connection.send("Debugger.setBlackboxPatterns", { patterns: foreign });
+    } catch (error) {
+      detach();
+      throw error;
+    }
     host.attached(true);
     for (const script of scripts.values()) await bind(script);
   };

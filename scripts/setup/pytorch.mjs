@@ -29,7 +29,7 @@ export async function installPytorch(say) {
     await execute(python, [...pip, "-r", requirements], { env, say });
   } catch (error) {
     rmSync(folder, { recursive: true, force: true });
-    const reason = (error.details ?? error.message).trim().split("\n").pop();
+    const reason = (error.details || error.message).trim().split("\n").pop();
     process.env.AMS_NO_PYTORCH = reason;
     return `not available (${reason}); its tests are skipped`;
   }

@@ -1,5 +1,6 @@
 /** The engine of tfjs: chosen, installed, started, measured, reported. */
 export { startEngine, currentEngine, nativeOps, type StartOptions } from "./start.js";
+export { ahead, partsAhead, settle } from "./ahead.js";
 export { installNative } from "./install.js";
 export { measureMatmul } from "./measure.js";
 export { engineReport } from "./report.js";

@@ -1,5 +1,6 @@
 /** The AMS model: two encoders whose outputs at several depths are projected into one space per scale. */
 import * as tf from "@tensorflow/tfjs-core";
+import { ahead } from "../engine/index.js";
 import type { Tokenizer } from "../data/tokens.js";
 import { AmsError } from "../errors.js";
 import { tokenLayers } from "./bert.js";
@@ -85,12 +86,12 @@ export function captionChain(model: Model, ids: tf.Tensor2D, mask: tf.Tensor2D, 
 
 /** Pixels [B, 3, S, S] -> features of every scale, each [B, R, E]. */
 export function encodeImages(model: Model, pixels: tf.Tensor): tf.Tensor3D[] {
-  return runChain(imageChain(model, pixels)) as tf.Tensor3D[];
+  return ahead(() => runChain(imageChain(model, pixels))) as tf.Tensor3D[];
 }
 
 /** Token ids and mask [C, T] -> features of every scale, each [C, T, E]. */
 export function encodeCaptions(model: Model, ids: tf.Tensor2D, mask: tf.Tensor2D): tf.Tensor3D[] {
-  return runChain(captionChain(model, ids, mask)) as tf.Tensor3D[];
+  return ahead(() => runChain(captionChain(model, ids, mask))) as tf.Tensor3D[];
 }
 
 /**
@@ -106,7 +107,7 @@ export function encodeUnprojected(model: Model, pixels: tf.Tensor): tf.Tensor3D[
       return tf.concat([l2Normalise(hidden as tf.Tensor3D), tf.ones([batch, tokens, 1])], 2);
     },
   }));
-  return runChain({ ...chain, reads }) as tf.Tensor3D[];
+  return ahead(() => runChain({ ...chain, reads })) as tf.Tensor3D[];
 }
 
 /** The image projection of a scale with its bias as the last column, [E, D + 1]; the caller disposes of it. */

@@ -48,14 +48,17 @@ export interface GalleryIndex extends Gallery {
   texts(context: Context): Promise<Float32Array>;
 }
 
-/** An index over items. Encoding waits until a query needs it: images for texts, captions for images. Throws AmsError for what the model does not look at. */
+/**
+ * An index over items. Encoding waits until a query needs it: images for texts (an AmsError where the model does not look at such),
+ * captions for images.
+ */
 export function indexGallery(model: Model, items: Item[]): GalleryIndex {
-  checkInput(items, inputOf(model.config));
   const captions = items.flatMap(({ captions }, item) => captions.map(({ text }) => ({ item, text })));
   const unreadable = new Map<number, string>();
   let images: Float32Array | undefined;
   let texts: Float32Array | undefined;
   const encodeItems = async (context: Context): Promise<Float32Array> => {
+    checkInput(items, inputOf(model.config));
     unreadable.clear(); // of a call that was interrupted
     const vectors = await values(
       imageVectors(model, items, context, (item, image) => unreadable.set(item, describeBad(image))),

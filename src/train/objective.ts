@@ -1,6 +1,7 @@
 /** The loss of one batch and its gradient with respect to every parameter. */
 import * as tf from "@tensorflow/tfjs-core";
 import type { Batch } from "../data/batches.js";
+import { partsAhead, settle } from "../engine/index.js";
 import type { Thresholds } from "../match/mining.js";
 import type { Model } from "../model/ams.js";
 import type { Part } from "../model/dropout.js";
@@ -73,7 +74,11 @@ export function objective(input: ObjectiveInput): ObjectiveResult {
  * gradient; then each micro-batch is encoded again and takes its share of it. The result is that of the whole batch, in-batch
  * negatives included. Source: Gao et al., RepL4NLP 2021 (GradCache).
  */
-export function* objectiveParts(input: ObjectiveInput): Generator<void, ObjectiveResult> {
+export function objectiveParts(input: ObjectiveInput): Generator<void, ObjectiveResult> {
+  return partsAhead(lossParts(input));
+}
+
+function* lossParts(input: ObjectiveInput): Generator<void, ObjectiveResult> {
   const { model, recipe, auxiliary, batch } = input;
   const size = batch.pairs.length;
   const micro = Math.min(input.microBatch ?? size, size);
@@ -128,6 +133,7 @@ export function* objectiveParts(input: ObjectiveInput): Generator<void, Objectiv
         traces.images.dispose();
       }
     }
+    settle(); // what fails now is still freed below
     complete = true;
     const { loss, thresholds, queue } = head;
     const named = [...gradients].map(([name, gradient]) => [names.get(name) as string, gradient] as const);

@@ -1,6 +1,6 @@
 /** Adam with decoupled weight decay, and clipping by the global norm: the arithmetic of torch.optim and torch.nn.utils. */
 import * as tf from "@tensorflow/tfjs-core";
-import { nativeOps } from "../engine/index.js";
+import { ahead, nativeOps } from "../engine/index.js";
 
 export interface AdamOptions {
   learningRate: number;
@@ -79,22 +79,23 @@ export function applyAdam(
 /** The L2 norm over all gradients together. Squares are made of one gradient at a time: all of them would be a second model. */
 export function globalNorm(gradients: Map<string, tf.Tensor>): number {
   const native = nativeOps();
-  const squares = [...gradients.values()].map((g) =>
-    native === undefined
-      ? tf.tidy(() => tf.sum(tf.square(g)))
-      : tf.tidy(() => tf.mul(native.halfSquaredNorm(g), tf.scalar(2))),
+  const sum = ahead(() =>
+    tf.tidy(() => {
+      const squares = [...gradients.values()].map((g) => native?.halfSquaredNorm(g) ?? tf.tidy(() => tf.sum(tf.square(g)))); // prettier-ignore
+      return tf.sum(tf.stack(squares)).dataSync()[0] as number;
+    }),
   );
-  const norm = tf.tidy(() => Math.sqrt(tf.sum(tf.stack(squares)).dataSync()[0] as number));
-  tf.dispose(squares);
-  return norm;
+  return Math.sqrt(native === undefined ? sum : 2 * sum);
 }
 
 /** Scales all gradients by limit / (norm + 1e-6) where that is below 1; disposes of the ones it replaces. */
 export function clipGradients(gradients: Map<string, tf.Tensor>, norm: number, limit: number): void {
   const scale = limit / (norm + 1e-6);
   if (!(scale < 1)) return;
-  for (const [name, gradient] of gradients) {
-    gradients.set(name, tf.mul(gradient, scale));
-    gradient.dispose();
-  }
+  ahead(() => {
+    for (const [name, gradient] of gradients) {
+      gradients.set(name, tf.mul(gradient, scale));
+      gradient.dispose();
+    }
+  });
 }

@@ -3,6 +3,7 @@ import path from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
 import { breathe } from "../context.js";
 import type { Batch } from "../data/batches.js";
+import { settle } from "../engine/index.js";
 import { AmsError } from "../errors.js";
 import { patchGrid } from "../model/ams.js";
 import { hash32 } from "../random.js";
@@ -54,21 +55,23 @@ export async function trainStep(
     queueState: progression.queue,
     ...frugality,
   });
-  let result: ObjectiveResult;
+  let result: ObjectiveResult | undefined;
   let rested = performance.now();
-  for (;;) {
-    const next = parts.next();
-    if (next.done === true) {
-      result = next.value;
-      break;
+  try {
+    while (result === undefined) {
+      const next = parts.next();
+      if (next.done === true) {
+        result = next.value;
+        break;
+      }
+      if (performance.now() - rested < patience) continue;
+      settle(); // nothing of the step is under way while others have their turn
+      await breathe();
+      rested = performance.now();
+      if (signal.aborted) return undefined;
     }
-    if (performance.now() - rested < patience) continue;
-    await breathe();
-    rested = performance.now();
-    if (signal.aborted) {
-      parts.return(undefined as never); // its `finally` frees what it holds
-      return undefined;
-    }
+  } finally {
+    if (result === undefined) parts.return(undefined as never); // its `finally` frees what it holds
   }
   const { loss, gradients, thresholds, queue: added } = result;
   const gradientNorm = globalNorm(gradients);

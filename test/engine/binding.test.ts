@@ -9,7 +9,7 @@ const cpu = { name: "/job:localhost/replica:0/task:0/device:CPU:0", type: "CPU" 
 const gpu = { name: "/job:localhost/replica:0/task:0/device:GPU:0", type: "GPU" };
 
 /** TensorFlow's C API with these devices; the function that `fail` names reports an error from then on. */
-function recorder(devices: { name: string; type: string }[], threads = 2) {
+function recorder(devices: { name: string; type: string }[], threads = 2, missing: string[] = []) {
   const calls: { name: string; values: unknown[] }[] = [];
   let [made, code] = [100n, 0];
   let failing: string | undefined;
@@ -32,14 +32,15 @@ function recorder(devices: { name: string; type: string }[], threads = 2) {
   const tensorflow = new Proxy(
     {},
     {
-      get:
-        (_, name: string) =>
-        (...values: unknown[]): unknown => {
-          calls.push({ name, values });
-          const asks = name === "TF_GetCode" || name === "TF_Message";
-          if (values.at(-1) === status && !asks) code = name === failing ? 14 : 0;
-          return results[name] === undefined ? made++ : results[name](...values);
-        },
+      get: (_, name: string) =>
+        missing.includes(name)
+          ? undefined
+          : (...values: unknown[]): unknown => {
+              calls.push({ name, values });
+              const asks = name === "TF_GetCode" || name === "TF_Message";
+              if (values.at(-1) === status && !asks) code = name === failing ? 14 : 0;
+              return results[name] === undefined ? made++ : results[name](...values);
+            },
     },
   ) as TensorFlow;
   const binding = createBinding(tensorflow, { threads });
@@ -162,29 +163,26 @@ test("without a GPU nothing is copied and no device is named", () => {
 });
 
 describe("running ahead", () => {
-  const negate = (binding: ReturnType<typeof createBinding>): void => {
-    const id = binding.createTensor([2], dataTypes.TF_FLOAT, new Float32Array([1, 2]));
-    binding.executeOp("Neg", [], [id], 1);
-  };
-  /** Whether an op is queued. */
-  const queues = ({ during, binding }: ReturnType<typeof recorder>): boolean => {
-    const calls = during(() => {
-      negate(binding);
-    });
-    // Of a result that is still to come nothing is asked: TensorFlow would wait for it.
+  /** Whether an op is queued: of a result that is still to come nothing is asked, since TensorFlow would wait for it. */
+  const queues = ({ during, binding }: ReturnType<typeof recorder>, within = true): boolean => {
+    const negate = (): unknown => {
+      const id = binding.createTensor([2], dataTypes.TF_FLOAT, new Float32Array([1, 2]));
+      return binding.executeOp("Neg", [], [id], 1);
+    };
+    const calls = during(() => (within ? binding.queued(negate) : negate()));
     return named(calls, "TFE_TensorHandleNumDims").length === 0;
   };
 
-  test("an op is queued once its results' shapes are known", () => {
+  test("an op is queued once its results' shapes are known, where it is wished", () => {
     const here = recorder([cpu]);
     const [[direct], [queue]] = named(here.calls, "TFE_NewExecutor") as [unknown[], unknown[]];
     assert.deepEqual([direct, queue], [false, true]);
-    assert.deepEqual([queues(here), queues(here)], [false, true]);
+    assert.deepEqual([queues(here), queues(here), queues(here, false), queues(here)], [false, true, false, true]);
     assert.ok(here.binding.settle());
     assert.ok(!here.binding.settle());
   });
 
-  test("nothing is on a GPU, or with one thread", () => {
+  test("nothing is on a GPU, with one thread, or where TensorFlow cannot", () => {
     const there = recorder([cpu, gpu]);
     assert.deepEqual([queues(there), queues(there)], [false, false]);
     there.binding.useGpu(false);
@@ -192,5 +190,30 @@ describe("running ahead", () => {
     const one = recorder([cpu], 1);
     assert.deepEqual([queues(one), queues(one)], [false, false]);
     assert.deepEqual(named(one.calls, "TFE_NewExecutor"), []);
+    const older = recorder([cpu], 2, ["TFE_ExecutorClearError"]);
+    assert.deepEqual([queues(older), queues(older)], [false, false]);
+  });
+
+  test("a mark waits for what is queued, and leaves nothing", () => {
+    const { binding, during } = recorder([cpu]);
+    binding.mark()(); // the first one learns
+    const before = binding.getNumOfTensors();
+    let wait = (): void => undefined;
+    assert.deepEqual(named(during(() => (wait = binding.mark())), "TFE_TensorHandleNumDims"), []); // prettier-ignore
+    assert.equal(named(during(() => { wait(); }), "TFE_TensorHandleNumDims").length, 1); // prettier-ignore
+    assert.equal(binding.getNumOfTensors(), before);
+  });
+
+  test("what failed meanwhile is thrown by whoever waits, and the queue goes on", () => {
+    for (const waits of ["TFE_ExecutorWaitForAllPendingNodes", "TFE_TensorHandleNumDims"]) {
+      const here = recorder([cpu]);
+      here.binding.mark()();
+      const mark = here.binding.mark();
+      here.fail(waits);
+      here.calls.length = 0;
+      const wait = waits === "TFE_TensorHandleNumDims" ? mark : here.binding.settle;
+      assert.throws(wait, (error: unknown) => error instanceof AmsError && error.where === "a queued op");
+      assert.equal(named(here.calls, "TFE_ExecutorClearError").length, 1);
+    }
   });
 });

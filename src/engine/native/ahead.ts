@@ -1,6 +1,6 @@
 /**
  * Letting JavaScript run ahead of TensorFlow. An op whose results' shapes are known, since the same op ran before on inputs of the same
- * shapes, is queued: a thread of TensorFlow's computes it while JavaScript prepares the next ones. Every other op first waits for the
+ * shapes, can be queued: a thread of TensorFlow's computes it while JavaScript prepares the next ones. Every other op first waits for the
  * queue and is computed at once, so that all ops run in the order in which they were called, and the results are the same to the bit.
  */
 import type { OpAttribute } from "./binding.js";
@@ -17,13 +17,6 @@ export interface Known extends Kind {
   /** Whole numbers that came from JavaScript, where they are few: they may decide a shape (an axis, say, or a shape itself). */
   values?: string;
 }
-
-/**
- * JavaScript waits for the queue now and then, after fewer ops where that took longer (milliseconds): an interrupt has to wait for the
- * queue too. A limit of TensorFlow's own (64 ops, 256) costs a small step a tenth: it wakes JavaScript after every op.
- */
-const longestWait = 100;
-const [fewestAhead, mostAhead] = [16, 2048];
 
 /** Kinds of calls whose results' shapes are kept; then all are forgotten and learnt anew. */
 const mostCalls = 20_000;
@@ -47,6 +40,7 @@ const byShapes = [
     "Select",
     "ZerosLike",
     "Pack",
+    "Identity",
   ],
 ];
 
@@ -91,14 +85,14 @@ export function callKey(
   return key;
 }
 
-/** TensorFlow's queue and what is known of earlier calls. */
+/** TensorFlow's queue and what is known of earlier calls. Failures of queued ops are in `status` after the functions that wait. */
 export interface Ahead {
   /** What an earlier call with this key gave. */
   get(key: string): readonly Kind[] | undefined;
   learn(key: string, results: readonly Kind[]): void;
-  /** The next op of this thread is queued -> whether it waited for the queue, whose first failure is in `status` then. */
-  queue(): boolean;
-  /** The next op is computed at once -> the same. */
+  /** The next op of this thread is queued. */
+  queue(): void;
+  /** The next op is computed at once -> whether it waited for the queue. */
   atOnce(): boolean;
   /** After a failure: what was queued behind it is given up, and later ops are none the worse. */
   recover(): void;
@@ -124,15 +118,9 @@ export function createAhead(tf: TensorFlow, context: Pointer, status: Pointer): 
   const queued = TFE_NewExecutor(true, false, 0) as Pointer;
   const calls = new Map<string, readonly Kind[]>();
   let current: Pointer | undefined;
-  /** Ops queued since the last wait, and of how many the next wait is. */
-  let [waiting, most] = [0, fewestAhead];
   const turnTo = (executor: Pointer): void => {
     if (executor !== current) TFE_ContextSetExecutorForThread(context, executor);
     current = executor;
-  };
-  const wait = (): void => {
-    TFE_ExecutorWaitForAllPendingNodes(queued, status);
-    waiting = 0;
   };
   return {
     get: (key) => calls.get(key),
@@ -142,16 +130,10 @@ export function createAhead(tf: TensorFlow, context: Pointer, status: Pointer): 
     },
     queue() {
       turnTo(queued);
-      if (++waiting <= most) return false;
-      const began = performance.now();
-      wait();
-      const slow = performance.now() - began > longestWait;
-      most = slow ? Math.max(fewestAhead, most / 2) : Math.min(mostAhead, most * 2);
-      return true;
     },
     atOnce() {
       const waits = current === queued;
-      if (waits) wait();
+      if (waits) TFE_ExecutorWaitForAllPendingNodes(queued, status);
       turnTo(direct);
       return waits;
     },

@@ -200,7 +200,7 @@ export function createBinding(tensorflow: TensorFlow, { threads }: BindingOption
       check("createTensor");
       if (values.some((bytes) => bytes.length > SHORT_STRING)) handle = ownedStrings(tensor, handle, count);
       tf.TF_DeleteTensor(tensor);
-      return insert({ handle, shape, dtype });
+      return insert({ handle, shape: [...shape], dtype });
     }
     const bytes = count * (elementBytes[dtype] ?? 0);
     if (bytes !== values.byteLength) {
@@ -220,11 +220,11 @@ export function createBinding(tensorflow: TensorFlow, { threads }: BindingOption
     tf.TF_DeleteTensor(tensor);
     check("createTensor");
     const kept = dtype === dataTypes.TF_INT32 || dtype === dataTypes.TF_INT64 ? keptValues(values as Int32Array) : {};
-    if (gpu === undefined || dtype === dataTypes.TF_INT32) return insert({ handle, shape, dtype, ...kept });
+    if (gpu === undefined || dtype === dataTypes.TF_INT32) return insert({ handle, shape: [...shape], dtype, ...kept });
     const copy = tf.TFE_TensorHandleCopyToDevice(handle, context, gpu.name, status) as Pointer;
     tf.TFE_DeleteTensorHandle(handle);
     check("copying to the GPU");
-    return insert({ handle: copy, shape, dtype });
+    return insert({ handle: copy, shape: [...shape], dtype });
   }
 
   function deleteTensor(id: number): void {
@@ -296,9 +296,13 @@ export function createBinding(tensorflow: TensorFlow, { threads }: BindingOption
   /** Names that are functions here. */
   const functions = new Set<string>();
 
+  /** How many `queued` are around the call. */
+  let depth = 0;
+  const mayQueue = (): boolean => depth > 0 && ahead !== undefined && gpu === undefined;
+
   /**
-   * Runs one op on tensors by number; the results are new tensors. Where their shapes are known from an earlier call it is only
-   * queued, and what fails in it is told by a later call or by the reading of a result.
+   * Runs one op on tensors by number; the results are new tensors. Within `queued` it is only queued where their shapes are known from
+   * an earlier call; what fails in it is told by a later call or by the reading of a result.
    */
   function executeOp(
     name: string,
@@ -307,11 +311,10 @@ export function createBinding(tensorflow: TensorFlow, { threads }: BindingOption
     outputs: number,
   ): TensorMetadata[] {
     const held = inputs.map((id) => heldBy(id, name));
-    const key =
-      ahead === undefined || gpu !== undefined ? undefined : callKey(name, attributes, held, functions.has(name));
+    const key = mayQueue() ? callKey(name, attributes, held, functions.has(name)) : undefined;
     const known = key === undefined ? undefined : ahead?.get(key);
-    const waited = known === undefined ? ahead?.atOnce() : ahead?.queue();
-    if (waited === true) check(`an op shortly before ${name}`);
+    if (known !== undefined) ahead?.queue();
+    else if (ahead?.atOnce() === true) check(`an op shortly before ${name}`);
     const op = tf.TFE_NewOp(context, name, status) as Pointer;
     check(name);
     try {
@@ -340,6 +343,42 @@ export function createBinding(tensorflow: TensorFlow, { threads }: BindingOption
     }
   }
 
+  /** The ops that `work` calls for are queued, as far as they can be: on the CPU, with two threads or more. */
+  function queued<T>(work: () => T): T {
+    depth++;
+    try {
+      return work();
+    } finally {
+      depth--;
+    }
+  }
+
+  /** Waits until all that is queued is computed, and throws what failed in it -> whether anything was. */
+  function settle(): boolean {
+    const waited = ahead?.atOnce() === true;
+    if (waited) check("a queued op");
+    return waited;
+  }
+
+  /** Marks the end of the queue -> a function, to be called once, that waits until TensorFlow has come there, and throws what failed until then. */
+  function mark(): () => void {
+    return queued(() => {
+      if (!mayQueue()) return () => undefined;
+      const one = createTensor([], dataTypes.TF_INT32, Int32Array.of(0));
+      const type = { name: "T", type: attributeTypes.TF_ATTR_TYPE, value: dataTypes.TF_INT32 };
+      try {
+        const [copy] = executeOp("Identity", [type], [one], 1) as [TensorMetadata];
+        return () => {
+          kindOf(handleOf(copy.id, "mark"));
+          deleteTensor(copy.id);
+          check("a queued op");
+        };
+      } finally {
+        deleteTensor(one);
+      }
+    });
+  }
+
   /** Adds a function (a FunctionDef message); its name is then an op's. */
   function addFunction(name: string, proto: Uint8Array): void {
     tf.TFE_ContextAddFunctionDef(context, proto, proto.length, status);
@@ -358,12 +397,11 @@ export function createBinding(tensorflow: TensorFlow, { threads }: BindingOption
     executeOp,
     addFunction,
     getNumOfTensors: (): number => tensors.size,
-    /** Waits until everything that is queued is computed, and throws what failed in it -> whether anything was. */
-    settle: (): boolean => {
-      const waited = ahead?.atOnce() === true;
-      if (waited) check("an op shortly before");
-      return waited;
-    },
+    queued,
+    settle,
+    mark,
+    /** Gives up what is queued, after an error elsewhere. */
+    giveUp: (): void => ahead?.recover(),
     getNumOfSavedModels: (): number => 0,
     /** Whether a GPU's float32 products may round their inputs to TF32 (10 bits of mantissa); given a value, sets it. */
     tensorFloat32: (on?: boolean): boolean => {

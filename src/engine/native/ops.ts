@@ -2,7 +2,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { NativeBackend, TensorEntry } from "./backend.js";
 import type { Formula } from "../formula.js";
-import type { OpAttribute, TensorMetadata } from "./binding.js";
+import type { Binding, OpAttribute, TensorMetadata } from "./binding.js";
 import { functionDef } from "./functionDef.js";
 import { withSilentStderr } from "./libc.js";
 import { compilerProof, compilerProofInput, isProved } from "./proof.js";
@@ -54,6 +54,8 @@ export interface NativeOps {
   run(name: string, write: Formula, inputs: tf.Tensor[]): tf.Tensor[] | undefined;
   /** How many combinations of formula and shapes were compiled. */
   readonly compiled: number;
+  /** See `Binding`: JavaScript ahead of TensorFlow. */
+  readonly queue: Pick<Binding, "queued" | "settle" | "mark" | "giveUp">;
   /** Any TensorFlow op: `executeOp("Einsum", { equation: { string: "bid,bjd->bij" }, N: { int: 2 }, T: ... }, [a, b], 1)`. */
   executeOp(name: string, attributes: Record<string, Attribute>, inputs: tf.Tensor[], outputs: number): tf.Tensor[];
 }
@@ -271,6 +273,7 @@ export function createNativeOps(backend: NativeBackend, mostCompiled = 512): Nat
     get compiled() {
       return compiled.size;
     },
+    queue: binding,
     halfSquaredNorm: (x) => executeOp("L2Loss", { T: { type: "float32" } }, [x], 1)[0] as tf.Scalar,
     executeOp,
   };
