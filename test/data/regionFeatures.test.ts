@@ -367,7 +367,7 @@ describe("a model of region features", () => {
       await assert.rejects(evaluate(model, data, { split: "test", keep }, silentContext), message);
       assert.ok(!existsSync(kept), "nothing of an evaluation was begun");
       const items = data.splits["test"];
-      await assert.rejects(indexGallery(model, items!).images(silentContext), message);
+      await assert.rejects(indexGallery(model, items).images(silentContext), message);
       // A wish for a fresh index must not cost the one that is there.
       writeFileSync(path.join(index, "kept"), "");
       const gallery = { source: data.name, items };
