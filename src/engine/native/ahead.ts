@@ -132,10 +132,10 @@ export function createAhead(tf: TensorFlow, context: Pointer, status: Pointer): 
       turnTo(queued);
     },
     atOnce() {
-      const waits = current === queued;
-      if (waits) TFE_ExecutorWaitForAllPendingNodes(queued, status);
+      if (current !== queued) return false; // where nothing was ever queued, TensorFlow's own way stays
+      TFE_ExecutorWaitForAllPendingNodes(queued, status);
       turnTo(direct);
-      return waits;
+      return true;
     },
     recover() {
       const ignored = tf.TF_NewStatus() as Pointer;
