@@ -325,12 +325,6 @@ describe("parts ahead of the engine", () => {
     assert.throws(() => finish(partsAhead(parts(4, 60, failed.asked), failed.queue)), { message: "failed" });
     assert.deepEqual(failed.asked.slice(-3), ["give up", "freed", "wait 2"]);
   });
-
-  test("without such a queue they are the parts themselves", () => {
-    const asked: string[] = [];
-    assert.equal(finish(partsAhead(parts(2, 0, asked), undefined)), "done");
-    assert.deepEqual(asked, ["part 1", "part 2", "freed"]);
-  });
 });
 
 describe("a process that ends while TensorFlow computes", { skip: refusal("native")?.found }, () => {
